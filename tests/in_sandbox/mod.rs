@@ -22,7 +22,7 @@ use mynah_sandbox::{
 };
 use tokio::net::TcpSocket;
 
-use crate::contract::{Trouble, destination::Message};
+use crate::contract::{Trouble, closed_port, destination::Message};
 
 /// What differs between the networks.
 struct Names {
@@ -50,7 +50,7 @@ struct Town {
     sandbox: Sandbox,
     folder: tempfile::TempDir,
     ledger: Arc<dyn Ledger>,
-    /// The port of a sandbox that was stopped. Otherwise the next sandbox of another test may get it, and answer.
+    /// The port of a sandbox that was stopped.
     closed_port: RefCell<Option<TcpSocket>>,
 }
 
@@ -135,11 +135,7 @@ impl Town {
             Trouble::Unreachable => {
                 let address = self.sandbox.addr();
                 self.sandbox.stop().await;
-                let socket = TcpSocket::new_v4().unwrap();
-                socket.set_reuseaddr(true).unwrap();
-                // Bound and not listening: whoever connects is refused.
-                socket.bind(address).unwrap();
-                self.closed_port.replace(Some(socket));
+                self.closed_port.replace(Some(closed_port(address)));
                 return;
             }
             Trouble::AnswerLost => Fault::DropAfterAct,

@@ -21,6 +21,10 @@ use super::{
 /// The share of answers that are lost.
 const LOST: f64 = 0.1;
 
+/// Longer than a server takes for any call, even if the machine has much else to do. A call that a server still has in
+/// hand when its outcome is looked up would be performed afterwards.
+const SETTLE: Duration = Duration::from_secs(4);
+
 /// The most runs until everything is published.
 const MOST_RUNS: usize = 40;
 
@@ -74,11 +78,12 @@ impl Journey {
             "data_dir = \"{}\"\n{}[engine]\norder = [\"gemini\"]\n[engine.gemini]\nbase_url = \"{url}\"\n\
              [x]\nbase_url = \"{url}\"\nmedia_hosts = [\"127.0.0.1\"]\ntimeout = \"2s\"\n\
              [mastodon]\nbase_url = \"{}\"\ntimeout = \"5s\"\n\
-             [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\nsettle = \"700ms\"\n\
+             [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\nsettle = \"{}s\"\n\
              [admin]\nlisten = \"off\"\n",
             folder.path().join("data").display(),
             settings(&account),
             proxy.url(),
+            SETTLE.as_secs(),
             url = sandbox.url(),
         );
         std::fs::write(folder.path().join("config.toml"), text).unwrap();
@@ -102,7 +107,12 @@ impl Journey {
     fn log(&self) -> String {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        format!("{}\n{}", self.rerun, lines[lines.len().saturating_sub(40)..].join("\n"))
+        let longest = self.proxy.longest();
+        format!(
+            "{}, longest call {longest:?}\n{}",
+            self.rerun,
+            lines[lines.len().saturating_sub(40)..].join("\n")
+        )
     }
 
     /// Kills the service at random moments, then lets it finish.
@@ -136,7 +146,7 @@ fn number(text: &str) -> usize {
 }
 
 /// The posts of an account, given the id, the text, the parent and the number of media of each, in order.
-fn shown<'a>(messages: &'a [(String, String, Option<String>, usize)]) -> impl Iterator<Item = Shown> + 'a {
+fn shown(messages: &[(String, String, Option<String>, usize)]) -> impl Iterator<Item = Shown> + '_ {
     messages.iter().map(|(_, text, parent, media)| Shown {
         number: number(text),
         parent: parent.as_ref().map(|parent| {
@@ -149,11 +159,8 @@ fn shown<'a>(messages: &'a [(String, String, Option<String>, usize)]) -> impl It
 
 fn on_x(number: usize) -> TimelinePost {
     let post = TimelinePost::new(message(number));
-    let post = if number % 5 < 4 && number % 5 > 0 {
-        post.in_thread(format!("thread-{}", number / 5))
-    } else {
-        post
-    };
+    let post =
+        if matches!(number % 5, 1..=3) { post.in_thread(format!("thread-{}", number / 5)) } else { post };
     if !expected(number).has_picture {
         return post;
     }
@@ -194,8 +201,9 @@ async fn from_x(program: Program) {
     let found: Vec<Shown> = shown(&messages).collect();
     assert_eq!(found, (1..=posts).map(expected).collect::<Vec<_>>(), "{}", journey.log());
     println!(
-        "X → {program:?}: {posts} posts, {kills} kills, {} lost answers; {}",
+        "X → {program:?}: {posts} posts, {kills} kills, {} lost answers, longest call {:?}; {}",
         journey.proxy.lost(),
+        journey.proxy.longest(),
         journey.rerun
     );
 }
@@ -214,17 +222,17 @@ async fn to_x(program: Program) {
         )
     };
     let journey = Journey::new(program, Vec::new(), settings).await;
-    let mut last = String::new();
+    let mut previous = String::new();
     for number in 1..=posts {
         let Shown { parent, has_picture, .. } = expected(number);
         let mut more = json!({});
         if parent.is_some() {
-            more["in_reply_to_id"] = json!(last);
+            more["in_reply_to_id"] = json!(previous);
         }
         if has_picture {
             more["media_ids"] = json!([journey.account.upload(PNG, &message(number)).await]);
         }
-        last = journey.account.publish(&message(number), more).await;
+        previous = journey.account.publish(&message(number), more).await;
     }
     journey.proxy.set(Loss::LoseSome(LOST));
     let lost = FaultRule { probability: LOST, ..FaultRule::new(EndpointPattern::ALL, Fault::DropAfterAct) };
@@ -242,8 +250,9 @@ async fn to_x(program: Program) {
     let found: Vec<Shown> = shown(&messages).collect();
     assert_eq!(found, (1..=posts).map(expected).collect::<Vec<_>>(), "{}", journey.log());
     println!(
-        "{program:?} → X: {posts} posts, {kills} kills, {} lost answers; {}",
+        "{program:?} → X: {posts} posts, {kills} kills, {} lost answers, longest call {:?}; {}",
         journey.proxy.lost(),
+        journey.proxy.longest(),
         journey.rerun
     );
 }

@@ -54,7 +54,7 @@ impl On for Snac {
 
 /// A followed account and two that publish, on one server behind a proxy.
 struct Town<S> {
-    town: Account,
+    followed: Account,
     es: Account,
     ca: Account,
     proxy: Proxy,
@@ -79,19 +79,19 @@ impl<S: On> Town<S> {
 
     async fn with_posts(texts: &[&str]) -> Self {
         let server = Server::get(S::PROGRAM);
-        let [town, es, ca] =
+        let [followed, es, ca] =
             [server.account("town").await, server.account("town_es").await, server.account("town_ca").await];
         for (number, text) in texts.iter().enumerate() {
             // Statuses of one second have the same moment on snac2.
             if number > 0 && number == texts.len() / 2 && S::PROGRAM == Program::Snac {
                 until_next_second().await;
             }
-            town.publish(text, Value::Null).await;
+            followed.publish(text, Value::Null).await;
         }
         let folder = tempfile::tempdir().unwrap();
         let ledger = ledger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
         let proxy = Proxy::to(&server.url);
-        Self { town, es, ca, proxy, folder, ledger, _server: server, program: PhantomData }
+        Self { followed, es, ca, proxy, folder, ledger, _server: server, program: PhantomData }
     }
 
     /// Settings for the accounts, with the token of `owner` for the target.
@@ -107,7 +107,7 @@ impl<S: On> Town<S> {
         std::fs::write(&file, text).unwrap();
         let env = HashMap::from([
             (self.es.variable(), owner.token.clone()),
-            (self.town.variable(), self.town.token.clone()),
+            (self.followed.variable(), self.followed.token.clone()),
         ]);
         settings::load(&SettingsSources { file: Some(file), env, ..SettingsSources::default() }).unwrap()
     }
@@ -117,7 +117,7 @@ impl<S: On> Town<S> {
     }
 
     fn destination_of(&self, owner: &Account, more: &str) -> Rc<dyn Destination> {
-        let settings = self.settings(&self.town.handle(), owner, more);
+        let settings = self.settings(&self.followed.handle(), owner, more);
         settings.targets[0].connection.destination(self.ledger.clone())()
     }
 
@@ -160,7 +160,7 @@ impl<S: On> contract::source::Bench for Town<S> {
     }
 
     fn source(&self) -> Rc<dyn Source> {
-        self.source_of(&self.town.handle(), Wanted::default())
+        self.source_of(&self.followed.handle(), Wanted::default())
     }
 
     fn source_of_missing_account(&self) -> Rc<dyn Source> {
@@ -168,23 +168,23 @@ impl<S: On> contract::source::Bench for Town<S> {
     }
 
     fn fetcher(&self) -> Rc<dyn MediaFetcher> {
-        self.settings(&self.town.handle(), &self.es, "").sources[0].connection.media()()
+        self.settings(&self.followed.handle(), &self.es, "").sources[0].connection.media()()
     }
 
     async fn post(&self, text: &str) -> PostId {
-        PostId(self.town.publish(text, Value::Null).await)
+        PostId(self.followed.publish(text, Value::Null).await)
     }
 
     async fn post_unreadable(&self) -> Option<PostId> {
-        let id = self.town.publish("Unreadable", Value::Null).await;
+        let id = self.followed.publish("Unreadable", Value::Null).await;
         self.proxy.break_status(&id);
         Some(PostId(id))
     }
 
     async fn post_picture(&self, text: &str, alt: &str) -> Option<PostId> {
-        let medium = self.town.upload(PNG, alt).await;
+        let medium = self.followed.upload(PNG, alt).await;
         // Through the proxy: the mock names it by the address at which it was asked.
-        Some(PostId(self.town.publish(text, json!({"media_ids": [medium]})).await))
+        Some(PostId(self.followed.publish(text, json!({"media_ids": [medium]})).await))
     }
 
     fn unknown_id(&self) -> PostId {

@@ -5,10 +5,13 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use tokio::net::TcpSocket;
+
+use crate::contract::trouble::closed_port;
 
 /// What the proxy does to calls.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,8 +37,12 @@ struct State {
     /// Method and path of each call.
     calls: Vec<String>,
     lost: usize,
+    /// How long the longest call took the server.
+    longest: Duration,
     /// The status whose content is broken in every answer.
     broken: Option<String>,
+    /// Keeps the port of a proxy that was stopped.
+    closed: Option<TcpSocket>,
 }
 
 /// A proxy. It stops on drop.
@@ -78,6 +85,7 @@ impl Proxy {
             while TcpStream::connect(self.address).is_ok() {
                 thread::yield_now();
             }
+            self.state().closed = Some(closed_port(self.address));
         }
     }
 
@@ -96,6 +104,11 @@ impl Proxy {
         self.state().lost
     }
 
+    /// How long the longest call took the server.
+    pub(crate) fn longest(&self) -> Duration {
+        self.state().longest
+    }
+
     /// The calls so far whose method and path contain this.
     pub(crate) fn calls(&self, part: &str) -> usize {
         self.state().calls.iter().filter(|call| call.contains(part)).count()
@@ -104,7 +117,9 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.set(Fault::Stopped);
+        if self.state().closed.is_none() {
+            self.set(Fault::Stopped);
+        }
     }
 }
 
@@ -123,10 +138,9 @@ fn serve(mut client: TcpStream, state: &Mutex<State>, server: &str) -> Option<()
         let mut state = state.lock().unwrap();
         state.calls.push(line);
         let fate = match state.fault.clone() {
-            Fault::None => Fate::Answered,
             Fault::LoseAnswers => Fate::Lost,
             Fault::LoseSome(share) if state.random.f64() < share => Fate::Lost,
-            Fault::LoseSome(_) => Fate::Answered,
+            Fault::None | Fault::LoseSome(_) => Fate::Answered,
             Fault::Garbage => Fate::Garbled,
             Fault::Answer(status, headers, body) => {
                 drop(state);
@@ -139,7 +153,12 @@ fn serve(mut client: TcpStream, state: &Mutex<State>, server: &str) -> Option<()
         }
         (fate, state.broken.clone())
     };
+    let begun = Instant::now();
     let answer = forward(&request, server)?;
+    {
+        let mut state = state.lock().unwrap();
+        state.longest = state.longest.max(begun.elapsed());
+    }
     match fate {
         Fate::Answered => match broken.and_then(|id| without_content(&answer, &id)) {
             Some(body) => made_up(client, 200, "content-type: application/json\r\n", &body),

@@ -152,8 +152,14 @@ fn run_snac(port: u16, folder: &Path) -> Child {
     init.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
     assert!(init.wait().unwrap().success());
     let file = data.join("server.json");
-    let settings = fs::read_to_string(&file).unwrap().replace("\"https\"", "\"http\"");
-    fs::write(&file, settings).unwrap();
+    let settings = fs::read_to_string(&file).unwrap();
+    let mut settings: Value = serde_json::from_str(&settings).unwrap();
+    settings["protocol"] = json!("http");
+    // While it calls other servers, which are not there, it answers nobody.
+    for timeout in ["queue_timeout", "queue_timeout_2"] {
+        settings[timeout] = json!(1);
+    }
+    fs::write(&file, settings.to_string()).unwrap();
     let mut snac = Command::new("snac");
     snac.arg("httpd").arg(&data).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     snac.spawn().unwrap()

@@ -28,10 +28,10 @@ async fn only_what_anybody_may_see_is_a_post() {
     let town = Town::<Mock>::with_posts(&[]).await;
     let mut ids = Vec::new();
     for visibility in ["public", "unlisted", "private", "direct"] {
-        ids.push(town.town.publish(visibility, json!({"visibility": visibility})).await);
+        ids.push(town.followed.publish(visibility, json!({"visibility": visibility})).await);
     }
     // It reads with the account's own token, so the server shows all of them.
-    let source = town.source_of(&town.town.handle(), Wanted::default());
+    let source = town.source_of(&town.followed.handle(), Wanted::default());
     let found: Vec<String> = posts(&*source).await.into_iter().map(|post| post.text).collect();
     assert_eq!(found, ["public", "unlisted"]);
     let private = source.by_id(&PostId(ids[2].clone())).await.unwrap();
@@ -45,8 +45,8 @@ async fn a_warning_hidden_media_and_the_language_go_both_ways() {
     }
     let town = Town::<Mock>::with_posts(&[]).await;
     let more = json!({"spoiler_text": "The end of the film", "sensitive": true, "language": "en"});
-    town.town.publish("He was dead", more).await;
-    let source = town.source_of(&town.town.handle(), Wanted::default());
+    town.followed.publish("He was dead", more).await;
+    let source = town.source_of(&town.followed.handle(), Wanted::default());
     let post = posts(&*source).await.remove(0);
     assert_eq!((post.text.as_str(), post.warning.as_deref()), ("He was dead", Some("The end of the film")));
     assert_eq!((post.is_sensitive, post.language.as_deref()), (true, Some("en")));
@@ -75,12 +75,12 @@ async fn threads_and_replies_are_told_apart<S: On>() {
     let town = Town::<S>::with_posts(&[]).await;
     let reply_to = |id: &str| json!({"in_reply_to_id": id});
     let other = town.ca.publish("By somebody else", Value::Null).await;
-    let first = town.town.publish("A thread begins", Value::Null).await;
-    let second = town.town.publish("and goes on", reply_to(&first)).await;
-    let answer = town.town.publish("To somebody else", reply_to(&other)).await;
-    let more = town.town.publish("and more to them", reply_to(&answer)).await;
+    let first = town.followed.publish("A thread begins", Value::Null).await;
+    let second = town.followed.publish("and goes on", reply_to(&first)).await;
+    let answer = town.followed.publish("To somebody else", reply_to(&other)).await;
+    let more = town.followed.publish("and more to them", reply_to(&answer)).await;
 
-    let source = town.source_of(&town.town.handle(), Wanted::default());
+    let source = town.source_of(&town.followed.handle(), Wanted::default());
     let post = |id: &str| PostId(id.to_owned());
     let thread = |parent: &str| PostKind::Thread { parent: post(parent) };
     let reply = |to: &str| PostKind::Reply { to: Some(post(to)) };
@@ -118,11 +118,34 @@ async fn boosts_are_posts_only_if_they_are_wanted() {
     }
     let town = Town::<Mock>::with_posts(&["Mine"]).await;
     let other = town.ca.publish("Of somebody else", Value::Null).await;
-    town.town.call(&format!("/api/v1/statuses/{other}/reblog"), &json!({})).await;
-    let handle = town.town.handle();
+    town.followed.call(&format!("/api/v1/statuses/{other}/reblog"), &json!({})).await;
+    let handle = town.followed.handle();
     assert_eq!(posts(&*town.source_of(&handle, Wanted::default())).await.len(), 1);
-    let all = posts(&*town.source_of(&handle, Wanted { reposts: true })).await;
+    let all = posts(&*town.source_of(&handle, Wanted { reposts: true, ..Wanted::default() })).await;
     assert_eq!(all[1].kind, PostKind::Repost { of: PostId(other) });
+}
+
+#[actix_rt::test]
+async fn a_stream_reports_the_accounts_own_posts_and_its_end() {
+    if !Town::<Mock>::is_there() {
+        return;
+    }
+    let town = Town::<Mock>::with_posts(&[]).await;
+    let stream = Wanted { stream: true, ..Wanted::default() };
+    let live = town.source_of(&town.followed.handle(), stream).live().unwrap();
+    let mut news = live.connect().await.unwrap();
+    town.ca.publish("Of somebody else", Value::Null).await;
+    town.followed.publish("Mine", Value::Null).await;
+    tokio::time::timeout(Duration::from_secs(60), news.next()).await.unwrap().unwrap();
+
+    // Without a token there is no stream, and the account is polled.
+    let settings = town.settings(&town.ca.handle(), &town.es, "");
+    let live = settings.sources[0].connection.source(stream, town.ledger.clone())().live().unwrap();
+    let Err(SourceError::Unauthorized(why)) = live.connect().await.map(drop) else { panic!() };
+    assert!(why.contains(&town.ca.variable()) && why.contains("source.mode"), "{why}");
+    town.inject_trouble(Trouble::CredentialsRefused);
+    let live = town.source_of(&town.followed.handle(), stream).live().unwrap();
+    assert!(live.connect().await.is_err());
 }
 
 #[actix_rt::test]
@@ -164,7 +187,8 @@ async fn a_check_compares_the_servers_limit_with_the_setting() {
     }
     let town = Town::<Mock>::with_posts(&[]).await;
     let check = async |most: &str| {
-        let settings = town.settings(&town.town.handle(), &town.es, &format!("max_characters = {most}\n"));
+        let settings =
+            town.settings(&town.followed.handle(), &town.es, &format!("max_characters = {most}\n"));
         let target = &settings.targets[0];
         (target.rules().limits().text, target.connection.check(town.ledger.clone()).await)
     };
@@ -185,11 +209,11 @@ async fn what_is_wrong_with_an_account_or_a_server_is_named() {
         return;
     }
     let town = Town::<Mock>::with_posts(&["Hello"]).await;
-    let settings = town.settings(&town.town.handle(), &town.es, "");
+    let settings = town.settings(&town.followed.handle(), &town.es, "");
     let (source, target) = (&settings.sources[0].connection, &settings.targets[0].connection);
     let html = |text: &str| format!("<!doctype html><html><body>{text}</body></html>");
     let account = |more: Value| {
-        let mut account = json!({"id": "7", "username": town.town.user, "acct": town.town.user});
+        let mut account = json!({"id": "7", "username": town.followed.user, "acct": town.followed.user});
         account.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
         account.to_string()
     };
@@ -238,7 +262,7 @@ async fn paging_that_never_ends_ends() {
         return;
     }
     let town = Town::<Mock>::with_posts(&["Hello"]).await;
-    let source = town.source_of(&town.town.handle(), Wanted::default());
+    let source = town.source_of(&town.followed.handle(), Wanted::default());
     let destination = town.destination_of(&town.es, "");
     posts(&*source).await;
     destination.recent(&Since::Moment(Timestamp::UNIX_EPOCH)).await.unwrap();
@@ -273,7 +297,7 @@ async fn refusals_of_a_message_say_what_to_do() {
             matches!(answer, Err(PublishError::ReplyRefused(ref why)) if why.len() < 1_000),
             "{answer:?}"
         );
-        let source = town.source_of(&town.town.handle(), Wanted::default());
+        let source = town.source_of(&town.followed.handle(), Wanted::default());
         let answer = source.by_id(&PostId(id)).await;
         assert!(matches!(answer, Err(SourceError::Refused(ref why)) if why.len() < 1_000), "{answer:?}");
     }

@@ -58,7 +58,7 @@ impl<'a> Tag<'a> {
             if let Some(after) = rest.strip_prefix('=') {
                 let after = after.trim_start();
                 let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));
-                let start = if quote.is_some() { 1 } else { 0 };
+                let start = usize::from(quote.is_some());
                 let end = match quote {
                     Some(quote) => after[1..].find(quote).map(|end| end + 1),
                     None => after.find(char::is_whitespace),

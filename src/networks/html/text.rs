@@ -16,7 +16,7 @@ pub enum Spaces {
 
 /// A text that grows, with white space as HTML collapses it.
 pub struct Text {
-    text: String,
+    shown: String,
     /// The white space before the next character.
     gap: Gap,
     spaces: Spaces,
@@ -45,7 +45,7 @@ impl Gap {
 impl Text {
     /// An empty text.
     pub fn new(spaces: Spaces) -> Self {
-        Self { text: String::new(), gap: Gap::default(), spaces }
+        Self { shown: String::new(), gap: Gap::default(), spaces }
     }
 
     /// Appends text of the document, whose entities become characters.
@@ -69,17 +69,17 @@ impl Text {
 
     /// Where the next character will stand, in bytes.
     pub fn next_position(&self) -> usize {
-        if self.text.is_empty() { 0 } else { self.text.len() + self.gap.as_str().len() }
+        if self.shown.is_empty() { 0 } else { self.shown.len() + self.gap.as_str().len() }
     }
 
     /// The length so far, in bytes.
     pub fn len(&self) -> usize {
-        self.text.len()
+        self.shown.len()
     }
 
     /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
+        self.shown.is_empty()
     }
 
     fn push_char(&mut self, c: char) {
@@ -91,11 +91,11 @@ impl Text {
             self.gap = self.gap.max(Gap::Space);
             return;
         }
-        if !self.text.is_empty() {
-            self.text.push_str(self.gap.as_str());
+        if !self.shown.is_empty() {
+            self.shown.push_str(self.gap.as_str());
         }
         self.gap = Gap::None;
-        self.text.push(c);
+        self.shown.push(c);
     }
 
     /// The next character begins a line.
@@ -115,7 +115,7 @@ impl Text {
 
     /// The text.
     pub fn finish(self) -> String {
-        self.text
+        self.shown
     }
 }
 

@@ -1,7 +1,9 @@
 //! Sends calls to one server, and tells a call that the server refused from one that it may have performed.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
+use actix_web::web::Bytes;
+use futures_util::Stream;
 use mynah_domain::PublicationKey;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
@@ -9,12 +11,15 @@ use url::{Url, form_urlencoded};
 
 use super::problem::{Refusal, excerpt, refusal};
 use crate::{
-    http_client::{Answer, HttpClient, HttpError, Limits, Request, Transport},
+    http_client::{Answer, HttpClient, HttpError, Limits, Request, Streamed, Transport},
     telemetry::outside::brief,
 };
 
 /// The longest answer to read, in bytes: a server that ignores `limit` lists hundreds of statuses at once.
 const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
+
+/// The most streams of one server per thread, each of which is one followed account.
+const MOST_STREAMS: usize = 256;
 
 /// How to call a server.
 #[derive(Debug, Clone)]
@@ -47,7 +52,12 @@ pub struct MastodonClient {
     /// `None` to call as anybody.
     token: Option<SecretString>,
     http: HttpClient,
+    /// For streams, each of which keeps its connection.
+    streams: HttpClient,
 }
+
+/// The lines of an answer without an end: each item is one or more whole lines.
+pub type Lines = Pin<Box<dyn Stream<Item = Result<Bytes, HttpError>>>>;
 
 impl MastodonClient {
     /// A client with this thread's connections.
@@ -59,7 +69,13 @@ impl MastodonClient {
             max_body: LONGEST_ANSWER,
         };
         let base = settings.base_url.as_str().trim_end_matches('/').to_owned();
-        Self { http: HttpClient::shared(&format!("mastodon:{base}"), limits), base, token }
+        let streams = Limits { connections: MOST_STREAMS, ..limits };
+        Self {
+            http: HttpClient::shared(&format!("mastodon:{base}"), limits),
+            streams: HttpClient::shared(&format!("mastodon-streams:{base}"), streams),
+            base,
+            token,
+        }
     }
 
     /// The address of the server, for messages.
@@ -125,20 +141,42 @@ impl MastodonClient {
     }
 
     async fn send(&self, request: Request) -> Result<Answer, CallError> {
-        let request = request.header("accept", "application/json");
-        let request = match &self.token {
+        let request = self.prepared(request.header("accept", "application/json"));
+        let answer = self.http.send(request).await.map_err(|error| self.no_answer(&error))?;
+        if answer.is_success() { Ok(answer) } else { Err(CallError::Refused(refusal(&answer))) }
+    }
+
+    /// The lines of an answer without an end, from the server's own host for streams if it has one.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn lines(&self, host: Option<&str>, path: &str) -> Result<Lines, CallError> {
+        let host = host.filter(|host| host.starts_with("https://") || self.base.starts_with("http://"));
+        let base = host.unwrap_or(&self.base).trim_end_matches('/');
+        match self.streams.stream(self.prepared(Request::get(format!("{base}{path}")))).await {
+            Ok(Streamed::Stream(lines)) => Ok(lines),
+            Ok(Streamed::Refused(answer)) => Err(CallError::Refused(refusal(&answer))),
+            Err(error) => Err(self.no_answer(&error)),
+        }
+    }
+
+    /// A request with what every call has.
+    fn prepared(&self, request: Request) -> Request {
+        match &self.token {
             Some(token) => request.header("authorization", format!("Bearer {}", token.expose_secret())),
             None => request,
-        };
-        let answer = self.http.send(request).await.map_err(|error| match error {
+        }
+    }
+
+    fn no_answer(&self, error: &HttpError) -> CallError {
+        match error {
             HttpError::Unreachable(why) => {
                 CallError::Unreachable(format!("cannot reach {}: {why}", self.base))
             }
             HttpError::NoAnswer(_) | HttpError::TooLarge { .. } => {
                 CallError::NoAnswer(format!("{}: {error}", self.base))
             }
-        })?;
-        if answer.is_success() { Ok(answer) } else { Err(CallError::Refused(refusal(&answer))) }
+        }
     }
 
     /// Reads the JSON of an answer.

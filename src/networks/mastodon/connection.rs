@@ -39,6 +39,7 @@ impl MastodonFollowed {
             account: self.account.clone(),
             token: self.token.clone(),
             boosts: wanted.reposts,
+            stream: wanted.stream,
         }
     }
 }

@@ -109,10 +109,10 @@ impl Anchor {
         if self.is_tag && label.starts_with(['#', '＃']) {
             return Some(written(EntityKind::Hashtag, label, text));
         }
-        if self.is_mention || label.starts_with('@') {
-            if let Some(name) = self.mentioned(mentions, server) {
-                return Some(written(EntityKind::Mention, &format!("@{name}"), text));
-            }
+        if (self.is_mention || label.starts_with('@'))
+            && let Some(name) = self.mentioned(mentions, server)
+        {
+            return Some(written(EntityKind::Mention, &format!("@{name}"), text));
         }
         let Some(address) = address(href) else {
             text.push_decoded(label);
@@ -277,8 +277,10 @@ mod tests {
             &["party"],
         );
         assert_eq!(found.text, ":party: #Foo :party::other:");
-        use EntityKind::{Emoji, Hashtag};
-        assert_eq!(parts(&found), [(Emoji, ":party:"), (Hashtag, "#Foo"), (Emoji, ":party:")]);
+        assert_eq!(
+            parts(&found),
+            [(EntityKind::Emoji, ":party:"), (EntityKind::Hashtag, "#Foo"), (EntityKind::Emoji, ":party:")]
+        );
     }
 
     #[test]

@@ -147,11 +147,10 @@ fn cut(values: Vec<Value>, link: Link, wanted: &Wanted<'_>) -> Listing {
         (true, Some(last)) => Next::Before(last),
         _ if has_reached => Next::End,
         (_, last) => match (link, last) {
-            (Link::Last, _) => Next::End,
             (Link::Next(id), last) => last.or(id).map_or(Next::End, Next::Before),
             (Link::Absent, Some(last)) => Next::Before(last),
             (Link::Absent, None) if is_ignored && listed >= USUAL_PAGE => Next::Unknown { listed },
-            (Link::Absent, None) => Next::End,
+            (Link::Last, _) | (Link::Absent, None) => Next::End,
         },
     };
     Listing { statuses, next }

@@ -10,6 +10,7 @@
 //!   `connection` is the result.
 //! - [`source`], [`media`], [`destination`]: the adapters of the domain's ports.
 //! - [`client`] sends calls; `problem` and `rate_limit` explain why one was refused.
+//! - `live` hears of new posts at once.
 //! - `listing` reads an account's statuses page by page, on servers that know pages and on those that do not.
 //! - `wire`, `content` and `post` turn a status into a post; `instance` reads a server's limits.
 //! - [`text`]: how Mastodon parses and measures a text.
@@ -20,6 +21,7 @@ mod content;
 pub mod destination;
 mod instance;
 mod listing;
+mod live;
 pub mod media;
 mod names;
 mod post;
@@ -36,7 +38,7 @@ use std::sync::Arc;
 use config::ValueKind;
 use mynah_domain::{PostId, network::NetworkRules, ports::ledger::Mark};
 
-use super::{Accounts, Connections, Network};
+use super::{Accounts, Connections, Network, Streaming};
 use crate::{
     http_client::Transport,
     settings::{Reader, Vault, kinds::Read},
@@ -59,6 +61,11 @@ impl Network for Mastodon {
 
     fn rules(&self) -> Arc<dyn NetworkRules> {
         Arc::new(text::MastodonRules::default())
+    }
+
+    /// It needs a token, of an account whose home timeline has the posts.
+    fn streaming(&self) -> Streaming {
+        Streaming::IfWanted
     }
 
     fn handle(&self, value: &ValueKind) -> Read<String> {

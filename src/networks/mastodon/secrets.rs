@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::names::AccountName;
-use crate::settings::{Needed, Vault};
+use crate::settings::{Found, Needed, Vault};
 
 /// The variable for the token of an account: `MASTODON_TOWN_ES_MASTODON_EXAMPLE_TOKEN`.
 pub(super) fn variable(name: &AccountName) -> String {
@@ -36,9 +36,9 @@ pub(super) fn of_target(vault: &mut Vault<'_>, name: &AccountName) -> Option<Sec
     })
 }
 
-/// The token to read a followed account with, if one is set. The outer `None` is a problem that the vault records.
-pub(super) fn of_source(vault: &mut Vault<'_>, name: &AccountName) -> Option<Option<SecretString>> {
-    vault.find(&variable(name)).ok()
+/// The token to read a followed account with, if one is set.
+pub(super) fn of_source(vault: &mut Vault<'_>, name: &AccountName) -> Found {
+    vault.find(&variable(name))
 }
 
 #[cfg(test)]

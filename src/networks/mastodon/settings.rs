@@ -93,11 +93,11 @@ pub(super) fn read(
     let listed = reader.optional(MEDIA_HOSTS, hosts("write [\"files.mastodon.example\"]"));
     let visibility = reader.or("mastodon.visibility", "public", choice(&VISIBILITIES));
     let most = reader.or(MAX_CHARACTERS, "500", max_characters);
-    let name = |handle: &Option<&str>| handle.and_then(AccountName::read);
-    let tokens: Vec<_> = accounts.followed.iter().map(|of| secrets::of_source(vault, &name(of)?)).collect();
-    let mut of_sources = tokens.into_iter();
-    let tokens: Vec<_> = accounts.published.iter().map(|of| secrets::of_target(vault, &name(of)?)).collect();
-    let mut of_targets = tokens.into_iter();
+    let name = |handle: Option<&str>| handle.and_then(AccountName::read);
+    let followed = accounts.followed.iter().map(|handle| Some(secrets::of_source(vault, &name(*handle)?)));
+    let mut of_sources = followed.collect::<Vec<_>>().into_iter();
+    let published = accounts.published.iter().map(|handle| secrets::of_target(vault, &name(*handle)?));
+    let mut of_targets = published.collect::<Vec<_>>().into_iter();
     let (base_url, timeout, connections) = (base_url.ok()?, timeout?, connections?);
     let (listed, visibility, most) = (listed.ok()?.unwrap_or_default(), visibility?, most?);
     let transport = transport?;
@@ -114,7 +114,7 @@ pub(super) fn read(
             let own = server.base_url.host_str().map(str::to_lowercase);
             let hosts = own.into_iter().chain(listed.iter().cloned()).collect();
             let media = DownloadSettings { hosts, setting: MEDIA_HOSTS, timeout, transport };
-            Some(MastodonFollowed { server, account, token: of_sources.next()??, media })
+            Some(MastodonFollowed { server, account, token: of_sources.next()??.ok()?, media })
         },
         |handle| {
             let account = AccountName::read(handle)?;

@@ -6,6 +6,7 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
+    rc::Rc,
     sync::Arc,
 };
 
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use log::warn;
 use mynah_domain::{
     Post, PostId, PostKind,
-    ports::{Ledger, LedgerError, Lookup, Page, PageRequest, Source, SourceError},
+    ports::{Ledger, LedgerError, Live, Lookup, Page, PageRequest, Source, SourceError},
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -22,6 +23,7 @@ use super::{
     NAME,
     client::{CallError, MastodonClient, ServerSettings},
     listing::{self, LARGEST_PAGE, Listed, Next, Wanted},
+    live::MastodonLive,
     names::{AccountName, is_id, position},
     post,
     problem::Refusal,
@@ -41,9 +43,12 @@ pub struct MastodonSourceSettings {
     pub token: Option<SecretString>,
     /// Whether to request boosts.
     pub boosts: bool,
+    /// Whether to hear of new posts by the server's stream.
+    pub stream: bool,
 }
 
 /// A followed account on Mastodon.
+#[derive(Clone)]
 pub struct MastodonSource {
     settings: MastodonSourceSettings,
     client: MastodonClient,
@@ -76,6 +81,14 @@ impl MastodonSource {
         Self { settings, client, ledger, id: RefCell::default() }
     }
 
+    pub(super) fn client(&self) -> &MastodonClient {
+        &self.client
+    }
+
+    pub(super) fn account(&self) -> &AccountName {
+        &self.settings.account
+    }
+
     /// Looks the account up.
     ///
     /// # Errors
@@ -99,7 +112,7 @@ impl MastodonSource {
     }
 
     /// The account's id.
-    async fn account_id(&self) -> Result<String, SourceError> {
+    pub(super) async fn account_id(&self) -> Result<String, SourceError> {
         if let Some(id) = self.id.borrow().clone() {
             return Ok(id);
         }
@@ -154,7 +167,7 @@ impl MastodonSource {
         for Listed { id, position, value } in statuses.into_iter().rev() {
             match Status::read(&value) {
                 Ok(status) if request.from.is_some_and(|from| status.created_at < from) => {
-                    is_before_start = true
+                    is_before_start = true;
                 }
                 Ok(status) if !status.is_for_all() => {}
                 Ok(status) => read.push((status, position.unwrap_or_default())),
@@ -200,10 +213,7 @@ impl MastodonSource {
                     }
                     Some(_) => true,
                     // Its author is not known any more, unless it is the account itself.
-                    None => match self.known(to, reading).await? {
-                        Some(is_to_others) => is_to_others,
-                        None => true,
-                    },
+                    None => self.known(to, reading).await?.unwrap_or(true),
                 };
                 reading.to_others.insert(status.id.clone(), is_to_others);
                 Ok(if is_to_others {
@@ -278,7 +288,7 @@ impl MastodonSource {
         format!("{NAME}:{}", self.settings.account.to_string().to_lowercase())
     }
 
-    fn explain(&self, error: CallError) -> SourceError {
+    pub(super) fn explain(&self, error: CallError) -> SourceError {
         let (name, base) = (&self.settings.account, self.client.base());
         let refusal = match error {
             CallError::Unreachable(why) | CallError::NoAnswer(why) => {
@@ -387,5 +397,9 @@ impl Source for MastodonSource {
 
     fn network(&self) -> &'static str {
         NAME
+    }
+
+    fn live(&self) -> Option<Rc<dyn Live>> {
+        self.settings.stream.then(|| Rc::new(MastodonLive::new(Rc::new(self.clone()))) as Rc<dyn Live>)
     }
 }

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 
 use async_trait::async_trait;
 use mynah_domain::{
-    PostId,
+    Language, PostId,
     network::NetworkRules as _,
     ports::{
         Denied, Destination, Draft, FetchedMedium, MediaId, MediaLimits, PublishError, Recent, Shown, Since,
@@ -188,7 +188,7 @@ impl Destination for MastodonDestination {
         let status = NewStatus {
             status: &draft.text,
             visibility: self.visibility,
-            language: draft.language.map(|language| language.code()),
+            language: draft.language.map(Language::code),
             spoiler_text: warning,
             sensitive: draft.is_sensitive || warning.is_some(),
             in_reply_to_id: parent.map(|PostId(id)| id.as_str()),
