@@ -171,6 +171,19 @@ setup-redis:
 	    $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
 	}
 
+.PHONY: test-networks
+test-networks: setup setup-bluesky ## Run the tests of networks on their real servers
+	MYNAH_TEST_NETWORKS=required cargo test --locked --features failpoints --test bluesky $(ARGS)
+
+# The versions are in tests/bluesky/pds/package-lock.json. Node.js 20 or newer, and npm, must be there.
+.PHONY: setup-bluesky
+setup-bluesky:
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer" >&2; exit 1; }
+	@cd tests/bluesky/pds; if ! cmp -s package-lock.json node_modules/.installed; then \
+	    echo "installing: Bluesky's server (a minute and a half, 400 MB)"; \
+	    npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; \
+	fi
+
 .PHONY: setup-postgresql
 setup-postgresql:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \

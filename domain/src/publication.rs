@@ -1,6 +1,10 @@
 //! One message on an account: its text, the message that it replies to, and the key under which it is published.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
 
 use jiff::Timestamp;
 
@@ -9,25 +13,46 @@ use crate::{AccountId, PostId};
 /// How many bits of a key are random.
 const RANDOM_BITS: u32 = 80;
 
+/// The distance between two keys of one millisecond, so that ids derived from their upper 67 bits also differ.
+const STEP: u128 = 1 << 61;
+
 /// The name that this installation gives a publication before anything is sent, so that a network can recognize a
 /// repeat: as an idempotency key, or as the value from which the message's own id is derived.
 ///
 /// 128 bits, written as 32 hexadecimal digits: 48 bits for the time in milliseconds, 80 random bits. So keys sort by
-/// time, and a network whose ids contain a time can derive one from the key.
+/// time, and a network whose ids contain a time can derive one from the key. Keys of one millisecond sort in the order
+/// in which they were created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicationKey(u128);
 
 impl PublicationKey {
     /// Creates an unused key for a publication that is intended at `now`.
     pub fn new(now: Timestamp) -> Self {
-        // Publications are never older than 1970, and no time in the calendar needs more than 48 bits.
-        let moment = u128::try_from(now.as_millisecond()).unwrap_or_default();
-        Self(moment << RANDOM_BITS | fastrand::u128(..) >> (u128::BITS - RANDOM_BITS))
+        static KEYS: Keys = Keys(Mutex::new(0));
+        KEYS.next(now)
     }
 
     /// All 128 bits.
     pub fn bits(self) -> u128 {
         self.0
+    }
+}
+
+/// Creates keys. Has the latest of them.
+struct Keys(Mutex<u128>);
+
+impl Keys {
+    fn next(&self, now: Timestamp) -> PublicationKey {
+        // Publications are never older than 1970, and no time in the calendar needs more than 48 bits.
+        let moment = u128::try_from(now.as_millisecond()).unwrap_or_default();
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *latest = if *latest >> RANDOM_BITS == moment {
+            // Some hundred thousand keys later it would be the next millisecond.
+            latest.saturating_add(STEP)
+        } else {
+            moment << RANDOM_BITS | fastrand::u128(..) >> (u128::BITS - RANDOM_BITS)
+        };
+        PublicationKey(*latest)
     }
 }
 
@@ -103,6 +128,13 @@ mod tests {
         assert_eq!(first.to_string().parse(), Ok(first));
         assert_eq!(first.bits() >> RANDOM_BITS, 1_000);
         assert_ne!(PublicationKey::new(early), first);
+    }
+
+    #[test]
+    fn keys_of_one_millisecond_sort_in_the_order_of_their_creation() {
+        let (keys, now) = (Keys(Mutex::new(0)), Timestamp::from_millisecond(1_000).unwrap());
+        let created: Vec<_> = (0..1_000).map(|_| keys.next(now)).collect();
+        assert!(created.windows(2).all(|two| two[0].bits() + STEP <= two[1].bits()));
     }
 
     #[test]

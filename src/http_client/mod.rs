@@ -13,6 +13,7 @@
 #![expect(clippy::disallowed_types, reason = "only this module creates clients")]
 
 mod dns;
+mod websocket;
 
 use std::{cell::RefCell, collections::HashMap, mem, pin::Pin, time::Duration};
 
@@ -29,6 +30,8 @@ use awc::{
 use dns::CachingResolver;
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
+
+pub use websocket::WebSocket;
 
 use crate::redaction::{MARK, Purpose, Redactor};
 

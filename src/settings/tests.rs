@@ -1179,7 +1179,7 @@ fn targets_can_use_a_registered_network_with_its_section_and_secrets() {
         "config.toml:13",
         "supervisor.patience",
         "not longer than",
-        "the timeouts of engine, x, feed, mastodon and toy",
+        "the timeouts of engine, x, bluesky, mastodon, feed and toy",
     );
     let mut wrong = with_toy("").set("source.network=toi");
     reports(
@@ -1187,7 +1187,7 @@ fn targets_can_use_a_registered_network_with_its_section_and_secrets() {
         "--set source.network",
         "source.network",
         "\"toi\" is not",
-        "did you mean \"toy\"? Valid values: \"x\", \"feed\", \"mastodon\", \"toy\"",
+        "did you mean \"toy\"? Valid values: \"x\", \"bluesky\", \"mastodon\", \"feed\", \"toy\"",
     );
     // Without registration, it is unknown.
     wrong = with_toy("");
