@@ -22,6 +22,10 @@ demo: setup ## Republish a small timeline in Spanish, Catalan and Galician, all 
 test: setup setup-browser setup-postgresql setup-redis ## Run every test
 	MYNAH_TEST_POSTGRES=required MYNAH_TEST_REDIS=required cargo test --workspace --locked --features failpoints $(ARGS)
 
+.PHONY: test-networks
+test-networks: setup setup-mastodon ## Run the tests that need real servers of networks
+	MYNAH_TEST_NETWORKS=required cargo test -p mynah --locked --features failpoints --test mastodon $(ARGS)
+
 .PHONY: build
 build: setup ## Build the optimized binary, target/release/mynah
 	cargo build --release --locked --bin mynah
@@ -135,6 +139,27 @@ setup-valgrind: setup
 .PHONY: image
 image: ## Build the container image, mynah:latest
 	docker build -t mynah:latest .
+
+# snac2 is in Debian's backports. mastodon-mock has no package, so it gets a virtual environment of its own.
+MASTODON_MOCK := target/mastodon-mock
+.PHONY: setup-mastodon
+setup-mastodon:
+	@if ! command -v snac >/dev/null || ! python3 -c 'import ensurepip' 2>/dev/null; then \
+	    if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	    echo "installing: snac2 python3-venv"; \
+	    $$sudo apt-get update -qq; \
+	    if ! apt-cache show snac2 >/dev/null 2>&1; then \
+	        . /etc/os-release; \
+	        echo "deb http://deb.debian.org/debian $$VERSION_CODENAME-backports main" | \
+	            $$sudo tee /etc/apt/sources.list.d/mynah-backports.list >/dev/null; \
+	        $$sudo apt-get update -qq; \
+	    fi; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends snac2 python3-venv >/dev/null; \
+	fi
+	@[ -x $(MASTODON_MOCK)/bin/mastodon_mock ] || { \
+	    echo "installing: mastodon-mock"; \
+	    python3 -m venv $(MASTODON_MOCK) && $(MASTODON_MOCK)/bin/pip install --quiet mastodon-mock==0.6.1; \
+	}
 
 # Debian's packages also start a server, except in this runlevel: the tests start their own.
 .PHONY: setup-redis

@@ -1,7 +1,8 @@
-//! Runs the source and destination contracts on X, which the sandbox plays.
+//! Runs the source and destination contracts on X, Bluesky and Mastodon, which the sandbox plays.
 #![allow(missing_docs, clippy::unwrap_used, reason = "behaviors are named by their tests")]
 
 mod contract;
+mod in_sandbox;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 

@@ -11,9 +11,9 @@ pub struct SandboxConfig {
     pub listen: SocketAddr,
     /// Handle of the followed account.
     pub account: String,
-    /// Other accounts that can be followed. They have no posts at the start.
+    /// Other accounts that can be followed, on any network. They have no posts at the start.
     pub also_followed: Vec<String>,
-    /// Accounts that gave the app a token, so that it can post to them.
+    /// Accounts on any network that gave the app a token, so that it can post to them.
     pub targets: Vec<TargetAccount>,
     /// The followed account's posts from before the start, oldest first.
     pub timeline: Vec<TimelinePost>,
@@ -26,8 +26,12 @@ pub struct SandboxConfig {
     pub gemini_latency: Duration,
     /// The minimum latency of X's answers.
     pub x_latency: Duration,
-    /// X's rate limits.
+    /// The networks' rate limits.
     pub rate_limits: RateLimits,
+    /// How long an access token of Bluesky lives.
+    pub access_lifetime: Duration,
+    /// How long Bluesky accepts a refresh token that was used already.
+    pub refresh_grace: Duration,
     /// Whether timelines end after the newest 3,200 posts (800 without replies), as X's do.
     pub enforce_history_limit: bool,
     /// Whether to refuse a reply to or quote of another account's post unless that post mentions the account. X does so
@@ -48,6 +52,8 @@ impl Default for SandboxConfig {
             gemini_latency: Duration::ZERO,
             x_latency: Duration::ZERO,
             rate_limits: RateLimits::default(),
+            access_lifetime: Duration::from_hours(2),
+            refresh_grace: Duration::from_hours(2),
             enforce_history_limit: true,
             enforce_engagement: true,
         }
@@ -55,7 +61,9 @@ impl Default for SandboxConfig {
 }
 
 impl SandboxConfig {
-    /// Adds a target account, such as `("mynah_es", "es")`.
+    /// Adds a target account, such as `("mynah_es", "es")`. Its handle decides its network: [`Network::of`].
+    ///
+    /// [`Network::of`]: crate::Network::of
     #[must_use]
     pub fn target(mut self, handle: impl Into<String>, language: impl Into<String>) -> Self {
         self.targets.push(TargetAccount { handle: handle.into(), language: language.into(), premium: false });

@@ -12,6 +12,8 @@ use crate::{
     endpoint::Endpoint,
     faults::FaultPlan,
     gemini,
+    message::MessagesOf,
+    network::Network,
     requests::{EndpointCount, GeminiCounters},
     snowflake::wire_time,
     state::State,
@@ -29,6 +31,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
             .route("/state", web::get().to(state))
             .route("/requests", web::get().to(requests))
             .route("/posts", web::post().to(add_posts))
+            .route("/posts/{handle}", web::post().to(add_posts_as))
             .route("/faults", web::get().to(faults))
             .route("/faults", web::put().to(set_faults))
             .route("/accounts/{handle}", web::post().to(set_account))
@@ -45,8 +48,10 @@ pub struct Snapshot {
     pub notice: &'static str,
     /// The followed account; `posts` has only its newest hundred, `post_count` counts all.
     pub account: AccountSnapshot,
-    /// The accounts to post to.
+    /// The accounts on X to post to.
     pub targets: Vec<AccountSnapshot>,
+    /// The accounts on Bluesky and Mastodon, and what they published.
+    pub elsewhere: Vec<MessagesOf>,
     /// Calls per endpoint.
     pub endpoints: BTreeMap<Endpoint, EndpointCount>,
     /// Counts of Gemini's requests.
@@ -128,6 +133,7 @@ pub(crate) fn snapshot(state: &State, max_per_target: usize) -> Snapshot {
             .collect();
         (AccountSnapshot::of(world.account(FOLLOWED), MAX_SHOWN), targets)
     };
+    let elsewhere = elsewhere(state, max_per_target);
     let (endpoints, gemini_counters) = {
         let requests = state.requests();
         (requests.counts.clone(), requests.gemini.clone())
@@ -138,10 +144,50 @@ pub(crate) fn snapshot(state: &State, max_per_target: usize) -> Snapshot {
         notice: gemini::NOTICE,
         account,
         targets,
+        elsewhere,
         endpoints,
         gemini: gemini_counters,
         bill: BillSnapshot { total: items.total(), items },
     }
+}
+
+/// The accounts on Bluesky and Mastodon.
+fn elsewhere(state: &State, max: usize) -> Vec<MessagesOf> {
+    let on_bluesky: Vec<_> = state
+        .bluesky()
+        .repos()
+        .iter()
+        .map(|repo| MessagesOf {
+            handle: repo.handle.clone(),
+            network: Network::Bluesky,
+            language: repo.language.clone(),
+            state: repo.state,
+            revoked: repo.revoked,
+            message_count: 0,
+            messages: Vec::new(),
+        })
+        .collect();
+    let on_mastodon: Vec<_> = state
+        .mastodon()
+        .accounts()
+        .iter()
+        .map(|account| MessagesOf {
+            handle: account.handle(),
+            network: Network::Mastodon,
+            language: account.language.clone(),
+            state: account.state,
+            revoked: account.revoked,
+            message_count: 0,
+            messages: Vec::new(),
+        })
+        .collect();
+    let with_messages = |account: MessagesOf| {
+        let mut messages = state.messages(&account.handle);
+        let message_count = messages.len();
+        messages.drain(..message_count.saturating_sub(max));
+        MessagesOf { message_count, messages, ..account }
+    };
+    on_bluesky.into_iter().chain(on_mastodon).map(with_messages).collect()
 }
 
 async fn state(state: web::Data<State>) -> HttpResponse {
@@ -165,14 +211,26 @@ enum OneOrMany {
     One(Value),
 }
 
-async fn add_posts(state: web::Data<State>, body: web::Bytes) -> Result<HttpResponse, Refused> {
+fn posts(body: &[u8]) -> Result<Vec<TimelinePost>, Refused> {
     // Parse values first: the error of an untagged enum of posts would not name the wrong key.
-    let values = match serde_json::from_slice(&body)? {
+    let values = match serde_json::from_slice(body)? {
         OneOrMany::Many(values) => values,
         OneOrMany::One(value) => vec![value],
     };
-    let posts = values.into_iter().map(serde_json::from_value).collect::<Result<Vec<TimelinePost>, _>>()?;
-    let ids: Vec<_> = posts.into_iter().map(|post| state.add_post(post)).collect();
+    Ok(values.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?)
+}
+
+async fn add_posts(state: web::Data<State>, body: web::Bytes) -> Result<HttpResponse, Refused> {
+    let ids: Vec<_> = posts(&body)?.into_iter().map(|post| state.add_post(post)).collect();
+    Ok(HttpResponse::Created().json(json!({"ids": ids})))
+}
+
+async fn add_posts_as(
+    state: web::Data<State>,
+    handle: web::Path<String>,
+    body: web::Bytes,
+) -> Result<HttpResponse, Refused> {
+    let ids: Vec<_> = posts(&body)?.into_iter().map(|post| state.post_as(&handle, post)).collect();
     Ok(HttpResponse::Created().json(json!({"ids": ids})))
 }
 
@@ -193,6 +251,9 @@ async fn set_faults(state: web::Data<State>, body: web::Bytes) -> Result<HttpRes
 struct Change {
     state: Option<UserState>,
     revoked: Option<bool>,
+    /// Ends the account's sessions on Bluesky, as if hours had passed.
+    #[serde(default)]
+    expired: bool,
 }
 
 async fn set_account(
@@ -201,15 +262,11 @@ async fn set_account(
     body: web::Bytes,
 ) -> Result<HttpResponse, Refused> {
     let change: Change = serde_json::from_slice(&body)?;
-    let answer = {
-        let mut world = state.world();
-        let account = world.account_mut(&handle);
-        account.state = change.state.unwrap_or(account.state);
-        account.revoked = change.revoked.unwrap_or(account.revoked);
-        json!({"handle": account.handle, "state": account.state, "revoked": account.revoked})
-    };
-    state.touch();
-    Ok(HttpResponse::Ok().json(answer))
+    let (now, revoked) = state.change_account(&handle, change.state, change.revoked);
+    if change.expired {
+        state.expire_sessions(&handle);
+    }
+    Ok(HttpResponse::Ok().json(json!({"handle": *handle, "state": now, "revoked": revoked})))
 }
 
 /// A request body that cannot be parsed.

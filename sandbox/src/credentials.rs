@@ -25,7 +25,17 @@ pub struct Credentials {
     pub gemini_api_key: String,
 }
 
-/// The credentials of the account `handle`, whether or not the sandbox has such an account.
+/// The app password of an account on the sandbox's Bluesky.
+pub fn app_password(handle: &str) -> String {
+    format!("sandbox-app-password-{}", handle.to_ascii_lowercase())
+}
+
+/// The access token of an account on the sandbox's Mastodon.
+pub fn mastodon_token(handle: &str) -> String {
+    format!("sandbox-mastodon-token-{}", handle.trim_start_matches('@').to_ascii_lowercase())
+}
+
+/// The credentials on X of the account `handle`, whether or not the sandbox has such an account.
 pub fn credentials(handle: &str) -> Credentials {
     let handle = handle.to_ascii_lowercase();
     Credentials {

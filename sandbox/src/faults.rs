@@ -9,7 +9,7 @@ use std::{collections::HashMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Service},
     hash,
     profiles::{ActiveProfiles, ECHO_BYTES, Fate, Profile},
 };
@@ -132,14 +132,44 @@ impl FaultRule {
     }
 }
 
-/// One endpoint, or `*` for all.
+/// One endpoint, all of a service, or `*` for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum EndpointPattern {
     /// One endpoint.
     One(Endpoint),
-    /// `"*"`: every endpoint of X and Gemini.
+    /// Every endpoint of one service.
+    Of(ServiceStar),
+    /// `"*"`: every endpoint.
     All(Star),
+}
+
+/// All endpoints of a service, in an [`EndpointPattern`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ServiceStar {
+    /// Those of X.
+    #[serde(rename = "x.*")]
+    X,
+    /// Those of Gemini.
+    #[serde(rename = "gemini.*")]
+    Gemini,
+    /// Those of Bluesky.
+    #[serde(rename = "bluesky.*")]
+    Bluesky,
+    /// Those of Mastodon.
+    #[serde(rename = "mastodon.*")]
+    Mastodon,
+}
+
+impl ServiceStar {
+    fn service(self) -> Service {
+        match self {
+            Self::X => Service::X,
+            Self::Gemini => Service::Gemini,
+            Self::Bluesky => Service::Bluesky,
+            Self::Mastodon => Service::Mastodon,
+        }
+    }
 }
 
 /// The `*` of [`EndpointPattern::All`].
@@ -157,6 +187,7 @@ impl EndpointPattern {
     fn matches(self, endpoint: Endpoint) -> bool {
         match self {
             Self::One(one) => one == endpoint,
+            Self::Of(star) => star.service() == endpoint.service(),
             Self::All(_) => true,
         }
     }
@@ -172,12 +203,16 @@ impl From<Endpoint> for EndpointPattern {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// Does nothing and answers this status, with the body that X or Gemini sends with it.
+    /// Does nothing and answers this status, with the body that the service sends with it.
     Status(u16),
-    /// Does nothing and answers one of X's named problems. On Gemini: 500.
+    /// Does nothing and answers one of X's named problems. Elsewhere: 500.
     X(XFault),
-    /// Answers as a misbehaving Gemini does. On X: no effect.
+    /// Answers as a misbehaving Gemini does. Elsewhere: no effect.
     Gemini(GeminiFault),
+    /// Does nothing and answers one of Bluesky's named problems. Elsewhere: 500.
+    Bluesky(BlueskyFault),
+    /// Answers as some servers of the fediverse do. Elsewhere: no effect.
+    Mastodon(MastodonFault),
     /// Waits this many milliseconds, then continues normally.
     DelayMs(u64),
     /// Does nothing and never answers; the connection stays open until the client or the sandbox closes it.
@@ -196,6 +231,8 @@ pub enum Fault {
     Garbage,
     /// Does nothing and answers 403 with the HTML page of a bot guard.
     HtmlPage,
+    /// Does nothing and answers 200 with a page of HTML: somebody's website, and not the service.
+    Website,
 }
 
 /// Problems of X that the sandbox reports only on demand.
@@ -328,6 +365,58 @@ pub enum GeminiFault {
     NeighborTwice,
     /// One item is skipped, and those behind it move up; the last item is missing.
     Skipped,
+}
+
+/// Problems of Bluesky that the sandbox reports on demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlueskyFault {
+    /// 400 `ExpiredToken`.
+    ExpiredToken,
+    /// 400 `InvalidToken`.
+    InvalidToken,
+    /// 401 `AuthFactorTokenRequired`: the account has a second factor, and this is not an app password.
+    AuthFactor,
+    /// 401 `AccountTakedown`.
+    Takedown,
+    /// 401 `AccountDeactivated`.
+    Deactivated,
+    /// 400 `InvalidSwap`: another writer was faster.
+    InvalidSwap,
+    /// 400 "Could not find repo", for an account that is on another server now.
+    RepoMoved,
+    /// 429 with a reset an hour ago.
+    ResetPast,
+    /// 429 with a reset in the year 2100.
+    ResetFar,
+    /// 429 without any header.
+    NoReset,
+}
+
+/// Habits of servers that speak Mastodon's API, and problems that the sandbox reports on demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MastodonFault {
+    /// 403 "Your login is currently disabled".
+    Disabled,
+    /// 403 "This action is outside the authorized scopes".
+    OutsideScopes,
+    /// 401 "This method requires an authenticated user": the server shows nothing to strangers.
+    MembersOnly,
+    /// 410 with no body: the account or status was deleted for good.
+    Gone,
+    /// 429 with a reset in Unix seconds, as servers other than Mastodon send it.
+    ResetUnix,
+    /// 429 without any header.
+    NoReset,
+    /// Ignores the `Idempotency-Key`, as snac2 and Pixelfed do.
+    KeyIgnored,
+    /// Acts as usual, but answers a repeated `Idempotency-Key` with 500, as Mastodon did (mastodon#40399).
+    KeyFails,
+    /// Ignores `limit`, `max_id`, `min_id` and `since_id`, and sends no `Link`, as snac2 does.
+    PagingIgnored,
+    /// An uploaded medium is never done.
+    NeverProcessed,
 }
 
 /// The plan's decision for one request.

@@ -1,4 +1,4 @@
-//! Wraps every call of X and Gemini: adds latency, faults and headers, and logs the call. The handlers inside know
+//! Wraps every call of a service: adds latency, faults and headers, and logs the call. The handlers inside know
 //! nothing of this.
 
 use std::{
@@ -10,28 +10,39 @@ use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse, ResponseError,
     body::{BoxBody, MessageBody as _, to_bytes},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    http::{
+        StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    },
     middleware::Next,
     web,
 };
 use jiff::Timestamp;
+use url::form_urlencoded;
 
 use crate::{
+    bluesky,
     connection::Connection,
-    endpoint::Endpoint,
-    faults::{Fault, XFault},
+    endpoint::{Endpoint, Service},
+    faults::{BlueskyFault, Fault, MastodonFault, XFault},
     gemini::GeminiProblem,
     limits::{LimitStatus, LimitStatuses},
+    mastodon::{self, ResetForm},
     profiles::{self, ActiveProfiles},
-    requests::{RequestRecord, without_keys},
+    requests::{LoggedCaller, RequestRecord, without_keys},
     state::State,
-    x::{self, LoggedCaller, now_ms, problems::Problem},
+    windows::Usage,
+    x::{self, now_ms, problems::Problem},
 };
 
 /// The page that a bot guard sends instead of an API's answer.
 const BOT_GUARD: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a \
 moment...</title></head><body>\
     <h1>Checking if the site connection is secure</h1></body></html>";
+
+/// The page of a website that is at the address instead of the service.
+const WEBSITE: &str = "<!DOCTYPE html><html lang=\"en\"><head><title>Welcome</title></head><body>\
+    <h1>It works!</h1></body></html>";
 
 /// The first second of the year 2100, in Unix seconds.
 const YEAR_2100: u64 = 4_102_444_800;
@@ -49,16 +60,16 @@ pub(crate) async fn intercept(
     let mut call = Call::begin(&request, endpoint, state);
     // A statement of its own, so that the locks of the plan and of the world are never held together.
     let concern_accounts = call.state.faults().concern_accounts();
-    let account = if concern_accounts {
-        call.state.world().account_in(request.path()).map(|account| account.handle.clone())
-    } else {
-        None
-    };
+    let account = if concern_accounts { account_of(&request, endpoint, &call.state) } else { None };
     let verdict = call.state.faults().draw(endpoint, account.as_deref());
     let profiles = verdict.profiles;
     call.profiles = profiles;
     request.extensions_mut().insert(profiles);
-    let latency = if endpoint.is_gemini() { call.state.gemini_latency } else { call.state.x_latency };
+    let latency = match endpoint.service() {
+        Service::Gemini => call.state.gemini_latency,
+        Service::X => call.state.x_latency,
+        Service::Bluesky | Service::Mastodon => Duration::ZERO,
+    };
     let wait = latency + verdict.delay;
     if wait > Duration::ZERO {
         actix_rt::time::sleep(wait).await;
@@ -71,9 +82,17 @@ pub(crate) async fn intercept(
     // Faults before the handler acts.
     let instead = match fault {
         Fault::Status(code) => Some(problem(endpoint, code)),
-        Fault::X(_) if endpoint.is_gemini() => Some(problem(endpoint, 500)),
-        Fault::X(problem) => Some(named_problem(problem)),
+        Fault::X(problem) if endpoint.service() == Service::X => Some(named_problem(problem)),
+        Fault::Bluesky(problem) if endpoint.service() == Service::Bluesky => {
+            Some(bluesky::Problem::of_fault(problem).error_response())
+        }
+        Fault::Mastodon(habit) if endpoint.service() == Service::Mastodon => {
+            request.extensions_mut().insert(habit);
+            mastodon::Problem::of_fault(habit).map(|problem| problem.error_response())
+        }
+        Fault::X(_) | Fault::Bluesky(_) => Some(problem(endpoint, 500)),
         Fault::HtmlPage => Some(bot_guard()),
+        Fault::Website => Some(HttpResponse::Ok().content_type("text/html; charset=UTF-8").body(WEBSITE)),
         Fault::Hang => return call.hang(request.request(), fault).await,
         Fault::DropConnection => {
             let (request, _) = request.into_parts();
@@ -88,6 +107,9 @@ pub(crate) async fn intercept(
     if let Some(response) = instead {
         if let Some(statuses) = call.limit_statuses_for(fault) {
             request.extensions_mut().insert(statuses);
+        }
+        if let Some(usage) = call.usage_for(fault) {
+            request.extensions_mut().insert(usage);
         }
         return Ok(call.answer(request.into_response(response), Some(fault)));
     }
@@ -112,11 +134,36 @@ pub(crate) async fn intercept(
     }
 }
 
+/// The account that a call is about, by its handle.
+fn account_of(request: &ServiceRequest, endpoint: Endpoint, state: &State) -> Option<String> {
+    let query = form_urlencoded::parse(request.query_string().as_bytes());
+    let mut named = query.filter(|(name, _)| matches!(&**name, "repo" | "handle" | "did" | "acct"));
+    match endpoint.service() {
+        Service::X => state.world().account_in(request.path()).map(|account| account.handle.clone()),
+        Service::Gemini => None,
+        Service::Bluesky => {
+            let bluesky = state.bluesky();
+            let name = named.next().map(|(_, name)| name.into_owned());
+            let name = name.unwrap_or_else(|| request.path().trim_start_matches('/').to_owned());
+            bluesky.find(&name).map(|index| bluesky.repos()[index].handle.clone())
+        }
+        Service::Mastodon => {
+            let mastodon = state.mastodon();
+            let index = match named.next() {
+                Some((_, name)) => mastodon.find(&name),
+                None => request.path().split('/').find_map(|part| mastodon.find_id(part)),
+            };
+            index.map(|index| mastodon.accounts()[index].handle())
+        }
+    }
+}
+
 fn problem(endpoint: Endpoint, code: u16) -> HttpResponse {
-    if endpoint.is_gemini() {
-        GeminiProblem::of_status(code).error_response()
-    } else {
-        Problem::of_status(code).error_response()
+    match endpoint.service() {
+        Service::X => Problem::of_status(code).error_response(),
+        Service::Gemini => GeminiProblem::of_status(code).error_response(),
+        Service::Bluesky => bluesky::Problem::of_status(code).error_response(),
+        Service::Mastodon => mastodon::Problem::of_status(code).error_response(),
     }
 }
 
@@ -205,21 +252,59 @@ impl Call {
         Some(LimitStatuses { window: LimitStatus { remaining, reset, ..unused.window }, ..unused })
     }
 
+    /// The window in the headers of a 429 on demand, on Bluesky and Mastodon.
+    fn usage_for(&self, fault: Fault) -> Option<Usage> {
+        let now = now_ms() / 1000;
+        let unused = match self.endpoint.service() {
+            Service::X | Service::Gemini => return None,
+            Service::Bluesky => bluesky::unused(now),
+            Service::Mastodon => mastodon::unused(now),
+        };
+        let reset = match fault {
+            Fault::Status(429) | Fault::Mastodon(MastodonFault::ResetUnix) => unused.reset,
+            Fault::Bluesky(BlueskyFault::ResetPast) => now - 3600,
+            Fault::Bluesky(BlueskyFault::ResetFar) => YEAR_2100,
+            _ => return None,
+        };
+        Some(Usage { reset, ..unused.used_up() })
+    }
+
+    /// Adds the headers that the network sends with an answer.
+    fn put_headers(&self, response: &mut ServiceResponse<BoxBody>, fault: Option<Fault>) {
+        let usage = response.request().extensions().get::<Usage>().copied();
+        match self.endpoint.service() {
+            Service::Gemini => {}
+            Service::X => {
+                let statuses = response.request().extensions().get::<LimitStatuses>().copied();
+                let limiter = self.state.limiter();
+                let statuses = statuses.unwrap_or_else(|| limiter.unused(self.endpoint, now_ms()));
+                let day_headers = limiter.day_headers();
+                drop(limiter);
+                x::put_headers(response.headers_mut(), &statuses, day_headers, self.took_ms());
+            }
+            Service::Bluesky => {
+                if let Some(usage) = usage {
+                    bluesky::put_headers(response.headers_mut(), usage);
+                }
+            }
+            Service::Mastodon => {
+                if let Some(usage) = usage {
+                    let is_unix = fault == Some(Fault::Mastodon(MastodonFault::ResetUnix));
+                    let form = if is_unix { ResetForm::Unix } else { ResetForm::Iso };
+                    mastodon::put_headers(response.headers_mut(), usage, form);
+                }
+            }
+        }
+    }
+
     fn answer(
         mut self,
         response: ServiceResponse<BoxBody>,
         fault: Option<Fault>,
     ) -> ServiceResponse<BoxBody> {
         let mut response = self.reshape(response);
-        if !self.endpoint.is_gemini() {
-            let statuses = response.request().extensions().get::<LimitStatuses>().copied();
-            let limiter = self.state.limiter();
-            let statuses = statuses.unwrap_or_else(|| limiter.unused(self.endpoint, now_ms()));
-            let day_headers = limiter.day_headers();
-            drop(limiter);
-            x::put_headers(response.headers_mut(), &statuses, day_headers, self.took_ms());
-        }
-        if !response.headers().contains_key(CONTENT_TYPE) {
+        self.put_headers(&mut response, fault);
+        if !response.headers().contains_key(CONTENT_TYPE) && response.status() != StatusCode::GONE {
             let json = HeaderValue::from_static("application/json; charset=utf-8");
             response.headers_mut().insert(CONTENT_TYPE, json);
         }

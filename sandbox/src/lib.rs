@@ -1,4 +1,4 @@
-//! X and Gemini on loopback, true to the wire, with faults on demand.
+//! X, Bluesky, Mastodon and Gemini on loopback, true to the wire, with faults on demand.
 //!
 //! Mynah's promises are about networks that fail at the worst moment. The real networks fail rarely and charge for
 //! every try; this crate fails on demand, reports what it did, and counts what it would have cost. **Its Gemini does
@@ -9,6 +9,8 @@
 //! - [`start`] and [`Sandbox`] here; `server` runs the sandbox, `intercept` wraps every call.
 //! - `world`: accounts, posts and media, without HTTP. `timeline`: files and lines that become posts;
 //!   `follow` watches such a file.
+//! - `bluesky`, `mastodon`: these networks, each with a model of its server, its routes and its answers. `network` tells
+//!   handles apart, `message` is what people see, `marks` what they can follow in it, `windows` are the rate limits.
 //! - `x`: the routes of X, from authentication (`auth`, `oauth1`) to the answers (`render`, `vocabulary`, `text`).
 //! - `gemini`: the routes of Gemini, and a model that misbehaves on demand.
 //! - `profiles`: misbehavior that X and Gemini have shown in practice, in addition to what they document.
@@ -34,6 +36,7 @@
 //! ```
 
 mod bill;
+mod bluesky;
 mod config;
 mod connection;
 mod control;
@@ -46,7 +49,12 @@ mod gemini;
 mod hash;
 mod intercept;
 mod limits;
+mod marks;
+mod mastodon;
 mod media;
+mod message;
+mod multipart;
+mod network;
 mod page;
 mod profiles;
 mod requests;
@@ -54,6 +62,7 @@ mod server;
 mod snowflake;
 mod state;
 mod timeline;
+mod windows;
 mod world;
 mod x;
 
@@ -63,11 +72,16 @@ pub use self::{
     bill::Bill,
     config::{SandboxConfig, TargetAccount},
     control::{AccountSnapshot, BillSnapshot, PostSnapshot, Snapshot},
-    credentials::{Credentials, credentials},
-    endpoint::Endpoint,
+    credentials::{Credentials, app_password, credentials, mastodon_token},
+    endpoint::{Endpoint, Service},
     error::SandboxError,
-    faults::{EndpointPattern, Fault, FaultPlan, FaultRule, GeminiFault, Star, XFault},
+    faults::{
+        BlueskyFault, EndpointPattern, Fault, FaultPlan, FaultRule, GeminiFault, MastodonFault, ServiceStar,
+        Star, XFault,
+    },
     limits::{Limit, RateLimits},
+    message::{Message, MessageLink, MessageMedium, MessagesOf},
+    network::{Network, UnknownNetwork},
     profiles::{Edited, Fate, Profile, Readability, UnknownProfile},
     requests::{EndpointCount, GeminiCounters, RequestRecord},
     timeline::{
@@ -105,7 +119,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// The base address of both X and Gemini: `http://127.0.0.1:…`, without a slash at the end.
+    /// The base address of all services: `http://127.0.0.1:…`, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.running.addr)
     }
@@ -123,6 +137,27 @@ impl Sandbox {
     /// Posts on another account that can be followed, now. Creates the account if it does not exist.
     pub fn add_post_on(&self, handle: &str, post: TimelinePost) -> PostId {
         self.state.add_post_on(handle, post)
+    }
+
+    /// Posts on an account of any network, now, and returns the post's id there. Opens the account if there is none.
+    pub fn post_as(&self, handle: &str, post: TimelinePost) -> String {
+        self.state.post_as(handle, post)
+    }
+
+    /// What an account on Bluesky or Mastodon published, oldest first; empty if there is no such account.
+    pub fn messages(&self, handle: &str) -> Vec<Message> {
+        self.state.messages(handle)
+    }
+
+    /// Makes a post on Bluesky or Mastodon unreadable: from now on, its text is a number.
+    pub fn break_post(&self, handle: &str, id: &str) {
+        self.state.break_post(handle, id);
+    }
+
+    /// Ends the sessions of an account on Bluesky, as if hours had passed: its access tokens have expired, and refresh
+    /// tokens that were used once are refused.
+    pub fn expire_sessions(&self, handle: &str) {
+        self.state.expire_sessions(handle);
     }
 
     /// The followed account's posts, oldest first.
@@ -175,22 +210,19 @@ impl Sandbox {
         self.state.set_faults(plan);
     }
 
-    /// Sets how X treats an account. Creates the account if it does not exist.
+    /// Sets how its network treats an account. Creates the account if it does not exist.
     pub fn set_user_state(&self, handle: &str, state: UserState) {
-        self.state.world().account_mut(handle).state = state;
-        self.state.touch();
+        self.state.change_account(handle, Some(state), None);
     }
 
-    /// Revokes all tokens of an account.
+    /// Revokes all tokens of an account, or its app password.
     pub fn revoke_token(&self, handle: &str) {
-        self.state.world().account_mut(handle).revoked = true;
-        self.state.touch();
+        self.state.change_account(handle, None, Some(true));
     }
 
-    /// Makes the tokens of an account valid again.
+    /// Makes the tokens of an account, or its app password, valid again. Sessions on Bluesky stay closed.
     pub fn restore_token(&self, handle: &str) {
-        self.state.world().account_mut(handle).revoked = false;
-        self.state.touch();
+        self.state.change_account(handle, None, Some(false));
     }
 
     /// Ends the connection to X's stream, if there is one.

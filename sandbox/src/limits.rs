@@ -1,4 +1,4 @@
-//! X's rate limits: how many calls of each endpoint a window allows, per app and per user, and the headers that report
+//! X's rate limits (those of other networks are in `windows`): how many calls of each endpoint a window allows, per app and per user, and the headers that report
 //! them. A window begins with its first call, as on X.
 
 use std::{collections::BTreeMap, collections::HashMap, time::Duration};
@@ -17,6 +17,8 @@ pub struct RateLimits {
     pub day_headers: bool,
     /// The limits. An endpoint that is missing here has none.
     pub table: BTreeMap<Endpoint, Limit>,
+    /// Whether Bluesky's and Mastodon's own limits apply.
+    pub elsewhere: bool,
 }
 
 /// How often one endpoint may be called. `None` means no limit.
@@ -45,6 +47,7 @@ impl Default for RateLimits {
             window: Duration::from_mins(15),
             day: Duration::from_hours(24),
             day_headers: false,
+            elsewhere: true,
             table: BTreeMap::from([
                 (Endpoint::User, window(300, 900)),
                 (Endpoint::Me, window(0, 75)),
@@ -65,7 +68,7 @@ impl Default for RateLimits {
 impl RateLimits {
     /// No effective limits, for benchmarks; the headers are still sent.
     pub fn unlimited() -> Self {
-        Self { table: BTreeMap::new(), ..Self::default() }
+        Self { table: BTreeMap::new(), elsewhere: false, ..Self::default() }
     }
 
     /// Replaces the limit of one endpoint.

@@ -8,7 +8,7 @@ use actix_web::{
 };
 
 /// A picture of one pixel.
-const PNG: &[u8] = b"\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\x0d\x49\x44\x41\x54\x78\x9c\x63\x30\x4e\x9b\xf9\x1f\x00\x04\x34\x02\x32\x5b\x2d\x0a\xe0\x00\x00\x00\x00\x49\x45\x4e\x44\xae\x42\x60\x82";
+pub(crate) const PNG: &[u8] = b"\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\x0d\x49\x44\x41\x54\x78\x9c\x63\x30\x4e\x9b\xf9\x1f\x00\x04\x34\x02\x32\x5b\x2d\x0a\xe0\x00\x00\x00\x00\x49\x45\x4e\x44\xae\x42\x60\x82";
 
 /// More than X accepts for a picture.
 const LARGE: usize = 6 * 1024 * 1024;
@@ -18,6 +18,29 @@ const VIDEO: usize = 5 * 1024 * 1024 + 17;
 
 /// The first bytes of a video.
 const VIDEO_HEAD: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
+
+/// The type of a picture or video by its first bytes, as servers find it out.
+pub(crate) fn sniff(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("video/mp4"),
+        _ => None,
+    }
+}
+
+/// A type that a client claims, if servers know it.
+pub(crate) fn known_type(claimed: &str) -> &'static str {
+    let known = ["image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "application/pdf"];
+    known.into_iter().find(|known| *known == claimed).unwrap_or("application/octet-stream")
+}
+
+/// A small video.
+pub(crate) fn video() -> Vec<u8> {
+    VIDEO_HEAD.to_vec()
+}
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.route("/media/{name}", web::get().to(serve));

@@ -27,7 +27,7 @@ pub struct RequestRecord {
     pub query: String,
     /// The status of the answer; none if the connection was closed without one.
     pub status: Option<u16>,
-    /// `app`, `oauth1`, `oauth2` or `key`; none if the caller was not authenticated.
+    /// `app`, `oauth1`, `oauth2`, `key`, `session` or `token`; none if the caller was not authenticated.
     pub auth: Option<&'static str>,
     /// The account that called, if any.
     pub account: Option<String>,
@@ -36,6 +36,13 @@ pub struct RequestRecord {
     pub fault: Option<Fault>,
     /// How long the answer took.
     pub took_ms: u64,
+}
+
+/// The caller of a request, for the log. Its handler adds it to the request.
+#[derive(Debug, Clone)]
+pub(crate) struct LoggedCaller {
+    pub(crate) auth: &'static str,
+    pub(crate) account: Option<String>,
 }
 
 /// How often one endpoint was called, and its answers.

@@ -17,8 +17,8 @@ use actix_web::{
 use tokio::sync::oneshot;
 
 use crate::{
-    connection::Connection, control, error::SandboxError, follow::Follower, gemini, intercept, media, page,
-    state::State, x,
+    bluesky, connection::Connection, control, error::SandboxError, follow::Follower, gemini, intercept,
+    mastodon, media, page, state::State, x,
 };
 
 /// The largest accepted body: a picture in base64, with room to spare.
@@ -68,7 +68,7 @@ pub(crate) async fn run(
     follower: Option<Follower>,
 ) -> Result<Running, SandboxError> {
     let addr = listener.local_addr().map_err(|error| SandboxError::Start(error.to_string()))?;
-    state.world().base = format!("http://{addr}");
+    state.set_base(&format!("http://{addr}"));
     let (started_tx, started) = oneshot::channel();
     let (ended_tx, ended) = oneshot::channel();
     thread::Builder::new()
@@ -108,6 +108,8 @@ fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<actix_web:
             .wrap(from_fn(intercept::intercept))
             .configure(x::routes)
             .configure(gemini::routes)
+            .configure(bluesky::routes)
+            .configure(mastodon::routes)
             .configure(page::routes)
             .configure(media::routes)
             .configure(control::routes)

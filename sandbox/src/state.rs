@@ -10,20 +10,28 @@ use tokio::sync::watch;
 
 use crate::{
     bill::Biller,
+    bluesky::Pds,
     config::SandboxConfig,
     faults::{FaultPlan, Faults},
     limits::Limiter,
+    mastodon,
+    message::Message,
+    network::Network,
     requests::Requests,
     timeline::TimelinePost,
-    world::{PostId, World},
+    windows::Windows,
+    world::{PostId, UserState, World},
     x::{oauth1::Nonces, stream::FilteredStream},
 };
 
 #[derive(Debug)]
 pub(crate) struct State {
     world: Mutex<World>,
+    bluesky: Mutex<Pds>,
+    mastodon: Mutex<mastodon::Server>,
     faults: Mutex<Faults>,
     limiter: Mutex<Limiter>,
+    windows: Mutex<Windows>,
     biller: Mutex<Biller>,
     requests: Mutex<Requests>,
     nonces: Mutex<Nonces>,
@@ -37,12 +45,31 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(config: SandboxConfig) -> Self {
-        let mut world = World::new(&config.account, &config.targets, config.timeline);
+        let (on_x, elsewhere): (Vec<_>, Vec<_>) =
+            config.targets.into_iter().partition(|target| Network::of(&target.handle) == Network::X);
+        let mut world = World::new(&config.account, &on_x, config.timeline);
+        let mut bluesky = Pds::default();
+        bluesky.set_lifetimes(config.access_lifetime, config.refresh_grace);
+        let mut mastodon = mastodon::Server::default();
+        for target in &elsewhere {
+            match Network::of(&target.handle) {
+                Network::X => {}
+                Network::Bluesky => bluesky.open_target(target),
+                Network::Mastodon => mastodon.open_target(target),
+            }
+        }
         for handle in &config.also_followed {
-            world.account_mut(handle);
+            match Network::of(handle) {
+                Network::X => drop(world.account_mut(handle)),
+                Network::Bluesky => drop(bluesky.repo_mut(handle)),
+                Network::Mastodon => drop(mastodon.account_mut(handle)),
+            }
         }
         Self {
             world: Mutex::new(world),
+            bluesky: Mutex::new(bluesky),
+            mastodon: Mutex::new(mastodon),
+            windows: Mutex::new(Windows::new(config.rate_limits.elsewhere)),
             faults: Mutex::new(Faults::new(config.faults)),
             limiter: Mutex::new(Limiter::new(config.rate_limits)),
             biller: Mutex::default(),
@@ -59,6 +86,18 @@ impl State {
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         lock(&self.world)
+    }
+
+    pub(crate) fn bluesky(&self) -> MutexGuard<'_, Pds> {
+        lock(&self.bluesky)
+    }
+
+    pub(crate) fn mastodon(&self) -> MutexGuard<'_, mastodon::Server> {
+        lock(&self.mastodon)
+    }
+
+    pub(crate) fn windows(&self) -> MutexGuard<'_, Windows> {
+        lock(&self.windows)
     }
 
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -97,6 +136,90 @@ impl State {
         let id = self.world().add_on(handle, post);
         self.touch();
         id
+    }
+
+    /// Posts on an account of any network, now. Returns the post's id there.
+    pub(crate) fn post_as(&self, handle: &str, post: TimelinePost) -> String {
+        let id = match Network::of(handle) {
+            Network::X => self.world().add_on(handle, post).to_string(),
+            Network::Bluesky => self.bluesky().add(handle, post),
+            Network::Mastodon => self.mastodon().add(handle, post).to_string(),
+        };
+        self.touch();
+        id
+    }
+
+    /// What an account on Bluesky or Mastodon published, oldest first.
+    pub(crate) fn messages(&self, handle: &str) -> Vec<Message> {
+        let messages = match Network::of(handle) {
+            Network::X => None,
+            Network::Bluesky => self.bluesky().messages(handle),
+            Network::Mastodon => self.mastodon().messages(handle),
+        };
+        messages.unwrap_or_default()
+    }
+
+    /// Makes a post on Bluesky or Mastodon unreadable.
+    pub(crate) fn break_post(&self, handle: &str, id: &str) {
+        match Network::of(handle) {
+            Network::X => {}
+            Network::Bluesky => self.bluesky().break_post(handle, id),
+            Network::Mastodon => self.mastodon().break_status(id),
+        }
+        self.touch();
+    }
+
+    /// Changes how a network treats an account. Creates the account if it does not exist. Returns what it is now.
+    pub(crate) fn change_account(
+        &self,
+        handle: &str,
+        state: Option<UserState>,
+        revoked: Option<bool>,
+    ) -> (UserState, bool) {
+        fn change(
+            (old_state, old_revoked): (&mut UserState, &mut bool),
+            state: Option<UserState>,
+            revoked: Option<bool>,
+        ) -> (UserState, bool) {
+            *old_state = state.unwrap_or(*old_state);
+            *old_revoked = revoked.unwrap_or(*old_revoked);
+            (*old_state, *old_revoked)
+        }
+        let now = match Network::of(handle) {
+            Network::X => {
+                let mut world = self.world();
+                let account = world.account_mut(handle);
+                change((&mut account.state, &mut account.revoked), state, revoked)
+            }
+            Network::Bluesky => {
+                let mut bluesky = self.bluesky();
+                if revoked == Some(true) {
+                    bluesky.revoke_sessions(handle);
+                }
+                let repo = bluesky.repo_mut(handle);
+                change((&mut repo.state, &mut repo.revoked), state, revoked)
+            }
+            Network::Mastodon => {
+                let mut mastodon = self.mastodon();
+                let account = mastodon.account_mut(handle);
+                change((&mut account.state, &mut account.revoked), state, revoked)
+            }
+        };
+        self.touch();
+        now
+    }
+
+    /// Ends the sessions of an account on Bluesky, as if hours had passed.
+    pub(crate) fn expire_sessions(&self, handle: &str) {
+        self.bluesky().expire_sessions(handle);
+        self.touch();
+    }
+
+    /// Sets the sandbox's address.
+    pub(crate) fn set_base(&self, base: &str) {
+        base.clone_into(&mut self.world().base);
+        base.clone_into(&mut self.bluesky().base);
+        base.clone_into(&mut self.mastodon().base);
     }
 
     pub(crate) fn set_faults(&self, plan: FaultPlan) {

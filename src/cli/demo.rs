@@ -1,6 +1,6 @@
 //! `mynah demo` shows the whole pipeline on this machine alone: the sandbox's X has a small timeline, Apertium
-//! translates it, and Mynah publishes each language on its own account. The command prints the translations as they are
-//! published.
+//! translates it, and Mynah publishes each language on an account of its own, on X, on Bluesky and on Mastodon. The
+//! command prints the translations as they are published.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,13 +14,13 @@ use clap::Args;
 use log::LevelFilter;
 use mynah_actors::events::Event;
 use mynah_domain::{Language, Post, TargetId};
-use mynah_sandbox::Sandbox;
+use mynah_sandbox::{Network, Sandbox};
 
 use super::{
     Failure,
     once::publish_all,
     output, print_line,
-    sandbox::{self, Plan},
+    sandbox::{self, Plan, PlannedTarget},
     scratch::Scratch,
     signals::Signals,
     summary::Summary,
@@ -42,7 +42,7 @@ pub(super) struct DemoArgs {
     /// Keep serving the page after everything is published
     #[arg(long)]
     keep: bool,
-    /// The languages to translate to
+    /// The languages to translate to: the first on X, the next on Bluesky, then on Mastodon, and again
     #[arg(long, value_delimiter = ',', default_value = "es,ca,gl", value_name = "CODES")]
     targets: Vec<Language>,
 }
@@ -53,7 +53,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
     let folder = Scratch::new("demo")?;
     let plan = Plan {
         accounts: vec!["harbour_city".to_owned()],
-        languages: args.targets.clone(),
+        targets: PlannedTarget::in_turn(&args.targets, &Network::ALL),
         engines: vec!["apertium".to_owned()],
         start: "beginning",
     };
@@ -61,9 +61,12 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
     let settings = plan_settings(&plan, &sandbox, folder.path())?;
 
     print_line(format_args!(
-        "@harbour_city in {} languages: {}. The sandbox stands in for X, and Apertium translates.\n",
-        args.targets.len(),
-        args.targets.iter().map(|language| language.name()).collect::<Vec<_>>().join(", ")
+        "@harbour_city in other languages: {}. The sandbox stands in for the networks, and Apertium translates.\n",
+        plan.targets
+            .iter()
+            .map(|target| format!("{} on {}", target.language.name(), target.network.title()))
+            .collect::<Vec<_>>()
+            .join(", ")
     ));
     let started = Instant::now();
     let mut table = Table::new(&settings);

@@ -112,7 +112,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Measure how fast this machine republishes posts, and at what cost
     Benchmark(benchmark::BenchmarkArgs),
-    /// Serve stand-ins for X and Gemini on this machine
+    /// Serve stand-ins for X, Bluesky, Mastodon and Gemini on this machine
     Sandbox(sandbox::SandboxArgs),
     /// Show the running service's actors, restart one, or resize the translators
     Actors(actors::ActorsArgs),

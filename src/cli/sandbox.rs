@@ -1,4 +1,4 @@
-//! `mynah sandbox` serves stand-ins for X and Gemini on this machine, with matching settings and keys, so that users
+//! `mynah sandbox` serves stand-ins for the networks and Gemini on this machine, with matching settings and keys, so that users
 //! can try everything without an account and without a bill.
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use log::LevelFilter;
 use mynah_domain::Language;
-use mynah_sandbox::{FaultPlan, Profile, RateLimits, Sandbox, SandboxConfig, TargetAccount};
+use mynah_sandbox::{FaultPlan, Network, Profile, RateLimits, Sandbox, SandboxConfig, TargetAccount};
 
 use super::{Failure, print_line, signals::Signals};
 use crate::telemetry::logging::{self, LogFormat, Stream};
@@ -31,6 +31,9 @@ pub(super) struct SandboxArgs {
     /// The target languages, each on its own account
     #[arg(long, value_delimiter = ',', default_value = "es,ca,gl", value_name = "CODES")]
     targets: Vec<Language>,
+    /// The networks of the target accounts, in turn: x, bluesky, mastodon. The followed accounts are on X
+    #[arg(long, value_delimiter = ',', default_value = "x", value_name = "NETWORKS")]
+    networks: Vec<Network>,
     /// Write config.toml and secrets.env for this sandbox to a folder
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
@@ -43,7 +46,7 @@ pub(super) struct SandboxArgs {
     /// X's response time
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME")]
     x_latency: Duration,
-    /// Apply X's own rate limits (100 posts in 15 minutes per account, and so on)
+    /// Apply the networks' own rate limits (on X, 100 posts in 15 minutes per account, and so on)
     #[arg(long)]
     rate_limits: bool,
     /// Give the target accounts X Premium, so that they may publish long posts
@@ -66,6 +69,7 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
             mynah_sandbox::load_timeline(file).map_err(|error| Failure::Usage(error.to_string()))?
         }
     };
+    let targets = PlannedTarget::in_turn(&args.targets, &args.networks);
     let config = SandboxConfig {
         listen: args.listen,
         timeline,
@@ -74,14 +78,18 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
         gemini_latency: args.gemini_latency,
         x_latency: args.x_latency,
         rate_limits: if args.rate_limits { RateLimits::default() } else { RateLimits::unlimited() },
-        ..with_accounts(&args.account, &args.targets)
+        ..with_accounts(&args.account, &targets)
     };
     let config = if args.premium { config.with_premium() } else { config };
     let asks_gemini = args.engines.iter().any(|engine| engine == "gemini");
-    let plan =
-        Plan { accounts: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
+    let plan = Plan { accounts: args.account, targets, engines: args.engines, start: "beginning" };
     let sandbox = mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))?;
-    print_line(format_args!("X and Gemini are at {}, with a page for your browser.", sandbox.url()));
+    let elsewhere =
+        if plan.uses(Network::Bluesky) || plan.uses(Network::Mastodon) { ", Bluesky, Mastodon" } else { "" };
+    print_line(format_args!(
+        "X{elsewhere} and Gemini are at {}, with a page for your browser.",
+        sandbox.url()
+    ));
     if asks_gemini {
         print_line(
             "The sandbox's Gemini does not translate: it answers with random words of the target language.",
@@ -121,41 +129,99 @@ fn fault_plan(order: &str) -> Result<FaultPlan, Failure> {
 }
 
 /// A sandbox with these followed accounts, of which the first has the timeline, and an account for each language of each.
-fn with_accounts(followed: &[String], languages: &[Language]) -> SandboxConfig {
+fn with_accounts(followed: &[String], targets: &[PlannedTarget]) -> SandboxConfig {
     let mut names = followed.iter().cloned();
     let account = names.next().unwrap_or_default();
-    let targets = followed.iter().flat_map(|account| accounts(account, languages)).collect();
+    let targets = followed.iter().flat_map(|account| accounts(account, targets)).collect();
     SandboxConfig { account, also_followed: names.collect(), targets, ..SandboxConfig::default() }
 }
 
 /// The account of each language: `mynah_source_es`.
-fn accounts(account: &str, languages: &[Language]) -> Vec<TargetAccount> {
-    languages
+fn accounts(account: &str, targets: &[PlannedTarget]) -> Vec<TargetAccount> {
+    targets
         .iter()
-        .map(|language| TargetAccount {
-            handle: target_handle(account, *language),
-            language: language.code().to_owned(),
+        .map(|target| TargetAccount {
+            handle: target.handle(account),
+            language: target.language.code().to_owned(),
             premium: false,
         })
         .collect()
 }
 
-/// X limits handles to 15 characters.
-fn target_handle(account: &str, language: Language) -> String {
-    let suffix = format!("_{}", language.code().replace('-', "_").to_lowercase());
-    let head: String = account.chars().take(15_usize.saturating_sub(suffix.len())).collect();
-    format!("{head}{suffix}")
+/// A language to publish in, and the network of its accounts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PlannedTarget {
+    pub(super) language: Language,
+    pub(super) network: Network,
+}
+
+impl PlannedTarget {
+    /// Each language on one of the networks, in turn.
+    pub(super) fn in_turn(languages: &[Language], networks: &[Network]) -> Vec<Self> {
+        let networks = networks.iter().cycle();
+        languages
+            .iter()
+            .zip(networks)
+            .map(|(language, network)| Self { language: *language, network: *network })
+            .collect()
+    }
+
+    /// The handle of the account that translates `account`.
+    fn handle(self, account: &str) -> String {
+        let language = self.language.code().to_lowercase();
+        match self.network {
+            Network::X => {
+                let suffix = format!("_{}", language.replace('-', "_"));
+                // X limits handles to 15 characters.
+                let head: String = account.chars().take(15_usize.saturating_sub(suffix.len())).collect();
+                format!("{head}{suffix}")
+            }
+            // A domain has hyphens, and none at its ends.
+            Network::Bluesky => {
+                let name = account.replace('_', "-").to_lowercase();
+                format!("{}-{language}.example", name.trim_matches('-'))
+            }
+            Network::Mastodon => format!("{account}_{}@mastodon.example", language.replace('-', "_")),
+        }
+    }
+
+    /// The environment variables with the account's keys, and their values.
+    fn secrets(self, account: &str) -> Vec<(String, String)> {
+        let handle = self.handle(account);
+        let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        let name: String = handle.chars().map(word).collect();
+        match self.network {
+            Network::X => {
+                let keys = mynah_sandbox::credentials(&handle);
+                vec![
+                    (format!("X_{name}_ACCESS_TOKEN"), keys.access_token),
+                    (format!("X_{name}_ACCESS_TOKEN_SECRET"), keys.access_token_secret),
+                ]
+            }
+            Network::Bluesky => {
+                vec![(format!("BLUESKY_{name}_APP_PASSWORD"), mynah_sandbox::app_password(&handle))]
+            }
+            Network::Mastodon => {
+                vec![(format!("MASTODON_{name}_TOKEN"), mynah_sandbox::mastodon_token(&handle))]
+            }
+        }
+    }
 }
 
 /// Settings and keys for a sandbox.
 pub(super) struct Plan {
     pub(super) accounts: Vec<String>,
-    pub(super) languages: Vec<Language>,
+    pub(super) targets: Vec<PlannedTarget>,
     pub(super) engines: Vec<String>,
     pub(super) start: &'static str,
 }
 
 impl Plan {
+    /// Whether any target is on this network.
+    fn uses(&self, network: Network) -> bool {
+        self.targets.iter().any(|target| target.network == network)
+    }
+
     /// The text of config.toml.
     pub(super) fn config(&self, url: &str, data_dir: &Path) -> String {
         use std::fmt::Write as _;
@@ -177,41 +243,49 @@ impl Plan {
                 let _ = write!(text, "\n[[sources]]\nname = {account:?}\naccount = {account:?}\n");
                 source = format!("source = {account:?}\n");
             }
-            for language in &self.languages {
-                let handle = target_handle(account, *language);
-                let _ =
-                    write!(text, "\n[[targets]]\n{source}language = \"{language}\"\naccount = {handle:?}\n");
+            for target in &self.targets {
+                let network = match target.network {
+                    Network::X => String::new(),
+                    other => format!("network = {:?}\n", other.name()),
+                };
+                let (language, handle) = (target.language, target.handle(account));
+                let _ = write!(
+                    text,
+                    "\n[[targets]]\n{source}{network}language = \"{language}\"\naccount = {handle:?}\n"
+                );
             }
         }
         let _ = write!(
             text,
-            "\n[engine]\norder = [{}]\n[engine.gemini]\nbase_url = {url:?}\n\n[x]\nbase_url = {url:?}\nmedia_hosts = [\"127.0.0.1\"]\n\n\
-             # The sandbox costs nothing.\n[publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n",
+            "\n[engine]\norder = [{}]\n[engine.gemini]\nbase_url = {url:?}\n\n[x]\nbase_url = {url:?}\nmedia_hosts = [\"127.0.0.1\"]\n\n",
             engines.join(", ")
+        );
+        if self.uses(Network::Bluesky) {
+            let _ = write!(text, "[bluesky]\nbase_url = {url:?}\nplc_url = {url:?}\nstream = \"server\"\n\n");
+        }
+        if self.uses(Network::Mastodon) {
+            let _ = write!(text, "[mastodon]\nbase_url = {url:?}\n\n");
+        }
+        text.push_str(
+            "# The sandbox costs nothing.\n[publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n",
         );
         text
     }
 
     /// The matching environment: keys that work only in a sandbox.
     pub(super) fn secrets(&self) -> Vec<(String, String)> {
-        let mut secrets = Vec::new();
-        let handles = self
-            .accounts
-            .iter()
-            .flat_map(|account| self.languages.iter().map(move |language| target_handle(account, *language)));
-        for handle in handles {
-            let keys = mynah_sandbox::credentials(&handle);
-            let name = handle.to_uppercase();
-            if secrets.is_empty() {
-                secrets.push(("X_CONSUMER_KEY".to_owned(), keys.consumer_key));
-                secrets.push(("X_CONSUMER_SECRET".to_owned(), keys.consumer_secret));
-                secrets.push(("X_BEARER_TOKEN".to_owned(), keys.app_bearer_token));
-                if self.engines.iter().any(|engine| engine == "gemini") {
-                    secrets.push(("GEMINI_API_KEY".to_owned(), keys.gemini_api_key));
-                }
-            }
-            secrets.push((format!("X_{name}_ACCESS_TOKEN"), keys.access_token));
-            secrets.push((format!("X_{name}_ACCESS_TOKEN_SECRET"), keys.access_token_secret));
+        // The same for all accounts.
+        let keys = mynah_sandbox::credentials("");
+        let mut secrets = vec![
+            ("X_CONSUMER_KEY".to_owned(), keys.consumer_key),
+            ("X_CONSUMER_SECRET".to_owned(), keys.consumer_secret),
+            ("X_BEARER_TOKEN".to_owned(), keys.app_bearer_token),
+        ];
+        if self.engines.iter().any(|engine| engine == "gemini") {
+            secrets.push(("GEMINI_API_KEY".to_owned(), keys.gemini_api_key));
+        }
+        for account in &self.accounts {
+            secrets.extend(self.targets.iter().flat_map(|target| target.secrets(account)));
         }
         secrets
     }
@@ -243,7 +317,7 @@ pub(super) async fn start(
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         timeline,
         rate_limits: RateLimits::unlimited(),
-        ..with_accounts(&plan.accounts, &plan.languages)
+        ..with_accounts(&plan.accounts, &plan.targets)
     };
     mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))
 }
@@ -251,6 +325,52 @@ pub(super) async fn start(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn languages_take_turns_on_the_networks() {
+        let languages = ["es", "ca", "gl", "pt-BR"].map(|code| code.parse().unwrap());
+        let handles = |networks: &[Network], account: &str| -> Vec<String> {
+            let targets = PlannedTarget::in_turn(&languages, networks);
+            targets.into_iter().map(|target| target.handle(account)).collect()
+        };
+        assert_eq!(
+            handles(&Network::ALL, "harbour_city"),
+            [
+                "harbour_city_es",
+                "harbour-city-ca.example",
+                "harbour_city_gl@mastodon.example",
+                "harbour_c_pt_br"
+            ]
+        );
+        assert_eq!(handles(&[Network::Bluesky], "_Town_")[0], "town-es.example");
+    }
+
+    #[test]
+    fn each_account_gets_the_keys_of_its_network() {
+        let languages = ["es", "ca", "gl"].map(|code| code.parse().unwrap());
+        let plan = Plan {
+            accounts: vec!["town".into()],
+            targets: PlannedTarget::in_turn(&languages, &Network::ALL),
+            engines: vec!["apertium".into()],
+            start: "beginning",
+        };
+        let names: Vec<String> = plan.secrets().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            names[3..],
+            [
+                "X_TOWN_ES_ACCESS_TOKEN",
+                "X_TOWN_ES_ACCESS_TOKEN_SECRET",
+                "BLUESKY_TOWN_CA_EXAMPLE_APP_PASSWORD",
+                "MASTODON_TOWN_GL_MASTODON_EXAMPLE_TOKEN",
+            ]
+        );
+        let config = plan.config("http://127.0.0.1:1", Path::new("data"));
+        assert!(
+            config.contains("network = \"bluesky\"\nlanguage = \"ca\"\naccount = \"town-ca.example\""),
+            "{config}"
+        );
+        assert!(config.contains("[mastodon]\nbase_url = \"http://127.0.0.1:1\""), "{config}");
+    }
 
     #[test]
     fn faults_are_profiles_or_a_file() {

@@ -2,11 +2,14 @@
 //! [`NETWORKS`]; `docs/adding-a-network.md` shows how to write one.
 //!
 //! - [`network`]: the interface that every network implements.
+//! - [`html`] reads HTML as people see it, for all networks.
 //! - [`download`]: fetches media from listed hosts, for all networks; [`sniff`] detects their types from their bytes.
 
 pub mod bluesky;
 pub mod download;
 pub mod feed;
+pub mod html;
+pub mod mastodon;
 pub mod network;
 pub mod sniff;
 pub mod x;
@@ -14,7 +17,7 @@ pub mod x;
 pub use network::{Accounts, Connections, Followed, Network, Published, Streaming, Wanted};
 
 /// All networks; the first is the default.
-const NETWORKS: [&dyn Network; 3] = [&x::X, &bluesky::Bluesky, &feed::Feed];
+const NETWORKS: [&dyn Network; 4] = [&x::X, &bluesky::Bluesky, &mastodon::Mastodon, &feed::Feed];
 
 /// The networks that settings may name.
 #[derive(Debug, Clone)]

@@ -226,6 +226,12 @@ pub trait Followed: fmt::Debug + Send + Sync {
 /// A target account, with everything needed to call its network.
 #[async_trait(?Send)]
 pub trait Published: fmt::Debug + Send + Sync {
+    /// The rules for this account, if they are not those of its whole network: on some networks, each server has limits
+    /// of its own.
+    fn rules(&self) -> Option<Arc<dyn NetworkRules>> {
+        None
+    }
+
     /// Makes the destination. Small facts about the account are stored in the ledger.
     fn destination(&self, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>>;
 

@@ -256,7 +256,7 @@ impl TargetSettings {
     /// The rules by which its translations are weighed, split and published.
     pub fn rules(&self) -> Arc<dyn NetworkRules> {
         let long = if self.long_posts { self.network.rules_for_long_posts() } else { None };
-        long.unwrap_or_else(|| self.network.rules())
+        long.or_else(|| self.connection.rules()).unwrap_or_else(|| self.network.rules())
     }
 }
 

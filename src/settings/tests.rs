@@ -471,10 +471,10 @@ fn values_of_a_wrong_type_are_reported() {
         "\"none\"",
     );
     with("daily_cap = 0\n").reports("config.toml:8", "targets[0].daily_cap", "0 would", "\"none\"");
-    with("network = \"mastodon\"\n").reports(
+    with("network = \"friendster\"\n").reports(
         "config.toml:8",
         "targets[0].network",
-        "\"mastodon\" is not",
+        "\"friendster\" is not",
         "\"x\"",
     );
     with("too_long = \"cut\"\n").reports(
@@ -1179,7 +1179,7 @@ fn targets_can_use_a_registered_network_with_its_section_and_secrets() {
         "config.toml:13",
         "supervisor.patience",
         "not longer than",
-        "the timeouts of engine, x, bluesky, feed and toy",
+        "the timeouts of engine, x, bluesky, mastodon, feed and toy",
     );
     let mut wrong = with_toy("").set("source.network=toi");
     reports(
@@ -1187,7 +1187,7 @@ fn targets_can_use_a_registered_network_with_its_section_and_secrets() {
         "--set source.network",
         "source.network",
         "\"toi\" is not",
-        "did you mean \"toy\"? Valid values: \"x\", \"bluesky\", \"feed\", \"toy\"",
+        "did you mean \"toy\"? Valid values: \"x\", \"bluesky\", \"mastodon\", \"feed\", \"toy\"",
     );
     // Without registration, it is unknown.
     wrong = with_toy("");

@@ -1,4 +1,4 @@
-//! Links, mentions, hashtags and cashtags in a text, which a translation must not change. The network decides which
+//! Links, mentions, hashtags, cashtags and named emoji in a text, which a translation must not change. The network decides which
 //! parts of a text they are ([`NetworkRules::entities`](crate::network::NetworkRules::entities)).
 
 use std::ops::Range;
@@ -17,6 +17,8 @@ pub enum EntityKind {
     Hashtag,
     /// `$TICKER`.
     Cashtag,
+    /// `:name:`, which the network shows as a picture. Only a source knows which names it has pictures for.
+    Emoji,
 }
 
 /// A part of a text that the network treats as a unit. Recorded as `["link", 5, 24]`, because a post may have many.

@@ -22,7 +22,7 @@ pub enum ProtectedKind {
     Code,
     /// Words styled with combining marks: s̶a̶l̶e̶.
     Styled,
-    /// One emoji, or several adjacent ones.
+    /// One emoji, or several adjacent ones; or the name of one, `:name:`.
     Emoji,
     /// A number with its unit, a date, a time, a name with digits in it.
     Number,
@@ -37,6 +37,7 @@ impl From<EntityKind> for ProtectedKind {
             EntityKind::Mention => Self::Mention,
             EntityKind::Hashtag => Self::Hashtag,
             EntityKind::Cashtag => Self::Cashtag,
+            EntityKind::Emoji => Self::Emoji,
         }
     }
 }

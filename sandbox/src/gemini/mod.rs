@@ -12,7 +12,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use serde_json::Value;
 
 pub(crate) use self::problems::GeminiProblem;
-use crate::{credentials::GEMINI_API_KEY, faults::GeminiFault, state::State, x::LoggedCaller};
+use crate::{credentials::GEMINI_API_KEY, faults::GeminiFault, requests::LoggedCaller, state::State};
 
 /// The notice on the page and in the log.
 pub(crate) const NOTICE: &str =

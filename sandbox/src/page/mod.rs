@@ -2,6 +2,7 @@
 //! once the sandbox's Gemini was asked, the notice that it does not translate. The server renders the page and escapes
 //! every text; the script only fetches it again.
 
+mod card;
 mod pairs;
 mod rows;
 
@@ -9,9 +10,11 @@ use std::fmt::Write as _;
 
 use actix_web::{HttpResponse, http::header::ContentType, web};
 
-use self::rows::Timelines;
+use self::{card::Card, rows::Timelines};
 use crate::{
     control::{self, AccountSnapshot, Snapshot},
+    message::MessagesOf,
+    network::Network,
     state::State,
     world::{FOLLOWED, Role, UserState},
 };
@@ -45,16 +48,52 @@ async fn page(state: web::Data<State>) -> HttpResponse {
         .insert_header(("x-content-type-options", "nosniff"))
         .insert_header(("referrer-policy", "no-referrer"))
         .insert_header(("cache-control", "no-store"))
-        .body(render(&control::snapshot(&state, 0), &timelines(&state)))
+        .body(render_now(&state))
 }
 
-/// Everything that was posted. The posts are shared, so this is short, and the search for pairs holds no lock.
-fn timelines(state: &State) -> Timelines {
-    let world = state.world();
-    let targets = world.accounts().iter().filter(|account| matches!(account.role, Role::Target { .. }));
-    Timelines {
-        messages: targets.map(|account| account.posts.clone()).collect(),
-        posts: world.account(FOLLOWED).posts.clone(),
+fn render_now(state: &State) -> String {
+    let mut snapshot = control::snapshot(state, 0);
+    // Others are only quoted, reposted or followed.
+    snapshot.elsewhere.retain(|account| account.language.is_some());
+    let timelines = timelines(state, &snapshot.elsewhere);
+    render(&snapshot, &timelines)
+}
+
+/// Everything that was posted. The posts of X are shared, so this is short, and the search for pairs holds no lock.
+fn timelines(state: &State, elsewhere: &[MessagesOf]) -> Timelines {
+    let (posts, mut messages) = {
+        let world = state.world();
+        let targets = world.accounts().iter().filter(|account| matches!(account.role, Role::Target { .. }));
+        let cards = targets.map(|account| account.posts.iter().cloned().map(Card::X).collect::<Vec<_>>());
+        (world.account(FOLLOWED).posts.clone(), cards.collect::<Vec<_>>())
+    };
+    let cards = |account: &MessagesOf| {
+        state.messages(&account.handle).into_iter().map(|message| Card::Elsewhere(message.into())).collect()
+    };
+    messages.extend(elsewhere.iter().map(cards));
+    Timelines { posts, messages }
+}
+
+/// What stands above a column.
+struct Head<'a> {
+    handle: &'a str,
+    network: Network,
+    what: &'a str,
+    count: usize,
+    state: UserState,
+    revoked: bool,
+}
+
+impl<'a> Head<'a> {
+    fn on_x(account: &'a AccountSnapshot, what: &'a str) -> Self {
+        let AccountSnapshot { handle, state, revoked, post_count, .. } = account;
+        Self { handle, network: Network::X, what, count: *post_count, state: *state, revoked: *revoked }
+    }
+
+    fn elsewhere(account: &'a MessagesOf) -> Self {
+        let MessagesOf { handle, network, language, state, revoked, message_count, .. } = account;
+        let what = language.as_deref().unwrap_or_default();
+        Self { handle, network: *network, what, count: *message_count, state: *state, revoked: *revoked }
     }
 }
 
@@ -73,25 +112,32 @@ fn render(snapshot: &Snapshot, timelines: &Timelines) -> String {
     );
     header(&mut out, snapshot);
     out.push_str("<main><div class=\"row heads\">");
-    column_head(&mut out, &snapshot.account, "followed");
-    for target in &snapshot.targets {
-        column_head(&mut out, target, target.language.as_deref().unwrap_or_default());
+    let targets = snapshot.targets.iter();
+    let heads: Vec<Head<'_>> = std::iter::once(Head::on_x(&snapshot.account, "followed"))
+        .chain(targets.map(|target| Head::on_x(target, target.language.as_deref().unwrap_or_default())))
+        .chain(snapshot.elsewhere.iter().map(Head::elsewhere))
+        .collect();
+    for head in &heads {
+        column_head(&mut out, head, !snapshot.elsewhere.is_empty());
     }
     out.push_str("</div>");
-    let accounts: Vec<_> = std::iter::once(&snapshot.account).chain(&snapshot.targets).collect();
-    rows::write(&mut out, timelines, &accounts);
+    let handles: Vec<&str> = heads.iter().map(|head| head.handle).collect();
+    rows::write(&mut out, timelines, &handles);
     out.push_str("</main></body></html>");
     out
 }
 
 fn header(out: &mut String, snapshot: &Snapshot) {
     let bill = &snapshot.bill;
-    let published: usize = snapshot.targets.iter().map(|target| target.post_count).sum();
+    let on_x: usize = snapshot.targets.iter().map(|target| target.post_count).sum();
+    let published = on_x + snapshot.elsewhere.iter().map(|account| account.message_count).sum::<usize>();
+    let services =
+        if snapshot.elsewhere.is_empty() { "X and Gemini" } else { "X, Bluesky, Mastodon and Gemini" };
     let gemini = &snapshot.gemini;
     let calls: u64 = snapshot.endpoints.values().map(|count| count.requests).sum();
     let _ = write!(
         out,
-        "<header><h1>Mynah's sandbox</h1><p class=\"quiet\">It stands in for X and Gemini on this machine. Nothing \
+        "<header><h1>Mynah's sandbox</h1><p class=\"quiet\">It stands in for {services} on this machine. Nothing \
          leaves it.</p>"
     );
     if gemini.requests > 0 {
@@ -122,25 +168,31 @@ fn header(out: &mut String, snapshot: &Snapshot) {
 }
 
 /// The name and the state of an account, above its column.
-fn column_head(out: &mut String, account: &AccountSnapshot, what: &str) {
+fn column_head(out: &mut String, account: &Head<'_>, with_network: bool) {
+    let network = if with_network { format!("{} · ", account.network.title()) } else { String::new() };
     let _ = write!(
         out,
-        "<h2 class=\"cell\">@{} <span class=\"quiet\">{} · {}</span>",
-        escape(&account.handle),
-        escape(what),
-        account.post_count
+        "<h2 class=\"cell\">{} <span class=\"quiet\">{network}{} · {}</span>",
+        handle(account.handle),
+        escape(account.what),
+        account.count
     );
     let state = match (account.state, account.revoked) {
         (UserState::Active, false) => "",
         (UserState::Active, true) => "token revoked",
         (UserState::Suspended, _) => "suspended",
         (UserState::Protected, _) => "protected",
-        (UserState::Unknown, _) => "unknown to X",
+        (UserState::Unknown, _) => "unknown",
     };
     if !state.is_empty() {
         let _ = write!(out, " <span class=\"state\">{state}</span>");
     }
     out.push_str("</h2>");
+}
+
+/// A handle. A long one may break before its server.
+fn handle(handle: &str) -> String {
+    format!("@{}", escape(handle).replace('@', "<wbr>@"))
 }
 
 /// Escapes text and quoted attributes.

@@ -1,4 +1,4 @@
-//! X does not record which post a message translates, but a reader wants to see both side by side. This module finds
+//! No network records which post a message translates, but a reader wants to see both side by side. This module finds
 //! out, as a person would: messages come in the source's order, and links, names, numbers and emoji survive
 //! translation. A filter or a hold leaves gaps, so the order alone would drift.
 
@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use super::card::Card;
 use crate::{
     timeline::PostKind,
     world::{PostId, StoredPost},
@@ -26,7 +27,7 @@ const GAP_MOST: f64 = 1.2;
 
 /// The post that each message of one account translates, in the order of the messages; none for a message that nobody
 /// translated.
-pub(super) fn pair(posts: &[Arc<StoredPost>], messages: &[Arc<StoredPost>]) -> Vec<Option<PostId>> {
+pub(super) fn pair(posts: &[Arc<StoredPost>], messages: &[Card]) -> Vec<Option<PostId>> {
     let mut pairing = Pairing::new(posts);
     messages.iter().map(|message| pairing.add(message)).collect()
 }
@@ -40,7 +41,7 @@ struct Pairing<'a> {
     /// The place after the newest post that has a message.
     next: usize,
     /// The place of the post of each message.
-    placed: HashMap<PostId, usize>,
+    placed: HashMap<u64, usize>,
 }
 
 impl<'a> Pairing<'a> {
@@ -48,23 +49,23 @@ impl<'a> Pairing<'a> {
         let usual = usual_language(posts);
         Self {
             posts,
-            traits: posts.iter().map(|post| Traits::of(post, usual)).collect(),
+            traits: posts.iter().map(|post| Traits::of_post(post, usual)).collect(),
             covered: vec![0; posts.len()],
             next: 0,
             placed: HashMap::new(),
         }
     }
 
-    fn add(&mut self, message: &StoredPost) -> Option<PostId> {
-        let traits = Traits::of(message, &message.lang);
-        let parent = message.reply_to.and_then(|parent| self.placed.get(&parent)).copied();
+    fn add(&mut self, message: &Card) -> Option<PostId> {
+        let traits = Traits::of_message(message);
+        let parent = message.reply_to().and_then(|parent| self.placed.get(&parent)).copied();
         let at = match parent {
             Some(parent) => self.thread(&traits, parent),
             None => self.best(message, &traits)?,
         };
         self.covered[at] += traits.length;
         self.next = self.next.max(at + 1);
-        self.placed.insert(message.id, at);
+        self.placed.insert(message.id(), at);
         Some(self.posts[at].id)
     }
 
@@ -79,7 +80,7 @@ impl<'a> Pairing<'a> {
         if of_parent > of_reply || (unfinished && of_parent >= of_reply) { parent } else { reply }
     }
 
-    fn best(&self, message: &StoredPost, traits: &Traits) -> Option<usize> {
+    fn best(&self, message: &Card, traits: &Traits) -> Option<usize> {
         let late = (self.next.saturating_sub(REACH)..self.next).map(|at| (at, LATE));
         let mut gap = 0.0;
         let ahead = (self.next..self.posts.len().min(self.next + REACH)).map(|at| {
@@ -108,7 +109,16 @@ struct Traits {
 }
 
 impl Traits {
-    fn of(post: &StoredPost, usual_language: &str) -> Self {
+    fn of_message(message: &Card) -> Self {
+        Self {
+            marks: marks(message.text()),
+            length: message.text().chars().count(),
+            has_media: !message.media().is_empty(),
+            unusual: false,
+        }
+    }
+
+    fn of_post(post: &StoredPost, usual_language: &str) -> Self {
         let to_others = post.kind == PostKind::Reply && post.in_reply_to_user_id != Some(post.author_id);
         Self {
             marks: marks(&post.text),
@@ -197,7 +207,8 @@ mod tests {
             last = Some(world.publish(account, draft).unwrap().id.0);
         }
         let posts = &world.account(FOLLOWED).posts;
-        let paired = pair(posts, &world.account(account).posts);
+        let messages: Vec<Card> = world.account(account).posts.iter().cloned().map(Card::X).collect();
+        let paired = pair(posts, &messages);
         let place = |id: Option<PostId>| posts.iter().position(|post| Some(post.id) == id).unwrap() + 1;
         paired.into_iter().map(place).collect()
     }
@@ -269,6 +280,6 @@ mod tests {
         };
         let later = world.add(later);
         let posts = [Arc::clone(world.post(later.0).unwrap())];
-        assert_eq!(pair(&posts, &[message]), [None]);
+        assert_eq!(pair(&posts, &[Card::X(message)]), [None]);
     }
 }

@@ -4,17 +4,17 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt::Write as _,
+    ops::Range,
     sync::Arc,
 };
 
 use jiff::Timestamp;
 
-use super::{escape, pairs};
+use super::{card::Card, escape, pairs};
 use crate::{
-    control::{AccountSnapshot, MAX_SHOWN},
+    control::MAX_SHOWN,
     timeline::PostKind,
     world::{PostId, StoredPost},
-    x::text,
 };
 
 /// How many posts without a message are shown; a long backlog must not hide what is published.
@@ -23,16 +23,17 @@ const WAITING_SHOWN: usize = 20;
 /// The followed account's posts and the messages of each target.
 pub(super) struct Timelines {
     pub(super) posts: Vec<Arc<StoredPost>>,
-    pub(super) messages: Vec<Vec<Arc<StoredPost>>>,
+    pub(super) messages: Vec<Vec<Card>>,
 }
 
-pub(super) fn write(out: &mut String, timelines: &Timelines, accounts: &[&AccountSnapshot]) {
+/// Writes the rows. `handles` are those of the followed account and of the targets.
+pub(super) fn write(out: &mut String, timelines: &Timelines, handles: &[&str]) {
     let table = Table::new(timelines);
-    let on_page: HashSet<PostId> = table.ids().collect();
+    let on_page: HashSet<u64> = table.ids().collect();
     for row in &table.rows {
         out.push_str("<section class=\"row\">");
-        for (account, cell) in accounts.iter().zip(std::iter::once(&row.post).chain(&row.cells)) {
-            write_cell(out, account, cell, &on_page);
+        for (handle, cell) in handles.iter().zip(std::iter::once(&row.post).chain(&row.cells)) {
+            write_cell(out, handle, cell, &on_page);
         }
         out.push_str("</section>");
     }
@@ -52,14 +53,14 @@ struct Table {
 
 struct Row {
     /// The post alone; empty for messages that translate none.
-    post: Vec<Arc<StoredPost>>,
+    post: Vec<Card>,
     /// The messages of each target.
-    cells: Vec<Vec<Arc<StoredPost>>>,
+    cells: Vec<Vec<Card>>,
 }
 
 impl Table {
     fn new(Timelines { posts, messages }: &Timelines) -> Self {
-        let mut by_post: Vec<HashMap<PostId, Vec<Arc<StoredPost>>>> = Vec::new();
+        let mut by_post: Vec<HashMap<PostId, Vec<Card>>> = Vec::new();
         let mut unpaired = Vec::new();
         for messages in messages {
             let mut of = HashMap::new();
@@ -69,7 +70,7 @@ impl Table {
                     Some(post) => of.entry(post).or_insert_with(Vec::new),
                     None => &mut rest,
                 };
-                cell.push(Arc::clone(message));
+                cell.push(message.clone());
             }
             by_post.push(of);
             rest.drain(..rest.len().saturating_sub(MAX_SHOWN));
@@ -90,7 +91,7 @@ impl Table {
                     continue;
                 }
             }
-            rows.push(Row { post: vec![Arc::clone(post)], cells });
+            rows.push(Row { post: vec![Card::X(Arc::clone(post))], cells });
             shown += 1;
             if shown == MAX_SHOWN {
                 break;
@@ -99,18 +100,13 @@ impl Table {
         Self { rows, not_shown: posts.len() - shown }
     }
 
-    fn ids(&self) -> impl Iterator<Item = PostId> {
-        self.rows.iter().flat_map(|row| row.post.iter().chain(row.cells.iter().flatten())).map(|post| post.id)
+    fn ids(&self) -> impl Iterator<Item = u64> {
+        self.rows.iter().flat_map(|row| row.post.iter().chain(row.cells.iter().flatten())).map(Card::id)
     }
 }
 
-fn write_cell(
-    out: &mut String,
-    account: &AccountSnapshot,
-    cell: &[Arc<StoredPost>],
-    on_page: &HashSet<PostId>,
-) {
-    let _ = write!(out, "<div class=\"cell\"><h3 class=\"who\">@{}</h3>", escape(&account.handle));
+fn write_cell(out: &mut String, handle: &str, cell: &[Card], on_page: &HashSet<u64>) {
+    let _ = write!(out, "<div class=\"cell\"><h3 class=\"who\">{}</h3>", super::handle(handle));
     if cell.is_empty() {
         out.push_str("<p class=\"empty\">no publication</p>");
     }
@@ -120,25 +116,28 @@ fn write_cell(
     out.push_str("</div>");
 }
 
-fn card(out: &mut String, post: &StoredPost, on_page: &HashSet<PostId>) {
-    let class = if post.reply_to.is_some() { " class=\"reply\"" } else { "" };
-    let _ =
-        write!(out, "<article id=\"p{}\"{class}><p lang=\"{}\" dir=\"auto\">", post.id, escape(&post.lang));
-    linked(out, &post.text);
+fn card(out: &mut String, post: &Card, on_page: &HashSet<u64>) {
+    let class = if post.is_reply() { " class=\"reply\"" } else { "" };
+    let lang = escape(post.lang());
+    let _ = write!(out, "<article id=\"p{}\"{class}>", post.id());
+    if let Some(warning) = post.warning() {
+        let _ = write!(out, "<p class=\"notice\" lang=\"{lang}\" dir=\"auto\">{}</p>", escape(warning));
+    }
+    let _ = write!(out, "<p lang=\"{lang}\" dir=\"auto\">");
+    linked(out, post.text(), post.addresses());
     out.push_str("</p>");
-    for medium in &post.media {
-        let alt = medium.alt.as_deref().unwrap_or("no alt text");
-        let _ = write!(out, "<figure>{} · {}</figure>", medium.kind.name(), escape(alt));
+    for (kind, alt) in post.media() {
+        let _ = write!(out, "<figure>{kind} · {}</figure>", escape(alt.unwrap_or("no alt text")));
     }
     out.push_str("<footer>");
     time(out, post.created_at());
-    match (post.kind, post.reply_to) {
+    match (post.kind(), post.reply_to()) {
         (PostKind::Repost, _) => out.push_str(" · repost"),
         (PostKind::Quote, _) => out.push_str(" · quote"),
         (_, Some(parent)) if on_page.contains(&parent) => {
             let _ = write!(out, " · <a class=\"control\" href=\"#p{parent}\">in reply to this post</a>");
         }
-        (_, Some(_)) => out.push_str(" · in reply to another account"),
+        (PostKind::Reply, _) | (_, Some(_)) => out.push_str(" · in reply to another account"),
         _ => {}
     }
     out.push_str("</footer></article>");
@@ -155,9 +154,9 @@ fn time(out: &mut String, at: Timestamp) {
 }
 
 /// A text whose links and mentions can be followed.
-fn linked(out: &mut String, text: &str) {
+fn linked(out: &mut String, text: &str, addresses: Vec<(Range<usize>, String)>) {
     let mut done = 0;
-    for (range, address) in text::addresses(text) {
+    for (range, address) in addresses {
         // A post is input from strangers: nothing but the web, whatever the text says.
         if !url::Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
             continue;
@@ -180,7 +179,7 @@ mod tests {
 
     fn html(text: &str) -> String {
         let mut out = String::new();
-        linked(&mut out, text);
+        linked(&mut out, text, crate::x::text::addresses(text));
         out
     }
 

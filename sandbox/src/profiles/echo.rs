@@ -25,8 +25,8 @@ pub(super) fn reshape(profiles: ActiveProfiles, request: &HttpRequest, error: &m
         return;
     }
     let echo = headers(profiles, request);
-    // Google's message, or one of X's two forms.
-    let message = ["/error/message", "/errors/0/message", "/detail"]
+    // Google's message, one of X's two forms, Bluesky's or Mastodon's.
+    let message = ["/error/message", "/errors/0/message", "/detail", "/message", "/error"]
         .into_iter()
         .find(|place| error.pointer(place).is_some_and(Value::is_string))
         .and_then(|place| error.pointer_mut(place));

@@ -3,13 +3,13 @@
 
 use super::{ActiveProfiles, Habit, Profile};
 use crate::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Service},
     faults::{Fault, GeminiFault, XFault},
 };
 
 /// Calls of X that get a 429 with a useless reset.
 const LIMITED: Habit = Habit::new(Profile::Hostile, "limited", 30);
-/// Calls of X that get a bot guard's page.
+/// Calls of a network that get a bot guard's page.
 const GUARDED: Habit = Habit::new(Profile::Hostile, "guarded", 60);
 /// Posts that are refused temporarily.
 const REFUSED: Habit = Habit::new(Profile::Hostile, "refused", 200);
@@ -39,6 +39,9 @@ pub(super) fn fault(profiles: ActiveProfiles, endpoint: Endpoint) -> Option<Faul
         return profiles
             .hits_call(MISBEHAVES)
             .then(|| Fault::Gemini(profiles.choose(MISBEHAVES, turn, answers)));
+    }
+    if endpoint.service() != Service::X {
+        return profiles.hits_call(GUARDED).then_some(Fault::HtmlPage);
     }
     if profiles.hits_call(LIMITED) {
         // The far reset belongs to a limit that is not used up. A client that obeys it anyway waits until 2100.

@@ -40,17 +40,24 @@ pub(super) fn fault(
 ) -> Option<Fault> {
     let turn = profiles.turn;
     match endpoint {
-        Endpoint::Post if profiles.hits_call(DENIED) => Some(profiles.choose(
-            DENIED,
-            turn,
-            [
-                Fault::StatusAfterAct(503),
-                Fault::DropAfterAct,
-                Fault::StatusAfterAct(504),
-                Fault::HangAfterAct,
-                Fault::StatusAfterAct(500),
-            ],
-        )),
+        Endpoint::Post
+        | Endpoint::BlueskyPutRecord
+        | Endpoint::BlueskyCreateRecord
+        | Endpoint::MastodonPost
+            if profiles.hits_call(DENIED) =>
+        {
+            Some(profiles.choose(
+                DENIED,
+                turn,
+                [
+                    Fault::StatusAfterAct(503),
+                    Fault::DropAfterAct,
+                    Fault::StatusAfterAct(504),
+                    Fault::HangAfterAct,
+                    Fault::StatusAfterAct(500),
+                ],
+            ))
+        }
         Endpoint::Timeline if token(request).is_some_and(|key| profiles.hits(EXPIRED, key)) => {
             Some(Fault::X(XFault::ExpiredToken))
         }

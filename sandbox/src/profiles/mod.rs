@@ -26,7 +26,7 @@ use serde_json::Value;
 pub use self::fate::{Edited, Fate, Readability};
 pub(crate) use self::hostile::has_stuck_token;
 use crate::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Service},
     faults::Fault,
     hash,
     state::State,
@@ -206,7 +206,7 @@ pub(crate) fn reshape(
     if !status.is_success() {
         nulls::reshape_error(profiles, endpoint, &mut value);
         echo::reshape(profiles, request, &mut value);
-    } else if !endpoint.is_gemini() {
+    } else if endpoint.service() == Service::X {
         if endpoint == Endpoint::Timeline && is_for_followed(request, state) {
             edited::mark_shown(profiles, &mut state.world(), &value);
         }

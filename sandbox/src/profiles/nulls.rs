@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ActiveProfiles, Habit, Profile};
 use crate::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Service},
     faults::{Fault, GeminiFault},
     hash,
 };
@@ -168,13 +168,14 @@ pub(super) fn reshape(profiles: ActiveProfiles, endpoint: Endpoint, body: &mut V
         Endpoint::MediaUpload | Endpoint::MediaChunk | Endpoint::MediaStatus | Endpoint::MediaMetadata => {
             walk.answer(Kind::Upload, body);
         }
-        Endpoint::Delete | Endpoint::Stream | Endpoint::StreamRules | Endpoint::Generate => {}
+        // Nothing optional, or another service.
+        _ => {}
     }
 }
 
 /// Puts nulls into an error of X.
 pub(super) fn reshape_error(profiles: ActiveProfiles, endpoint: Endpoint, error: &mut Value) {
-    if profiles.has(Profile::Nulls) && !endpoint.is_gemini() {
+    if profiles.has(Profile::Nulls) && endpoint.service() == Service::X {
         Walk { profiles, objects: 0 }.object(Kind::Problem, error);
     }
 }

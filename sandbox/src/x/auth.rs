@@ -10,7 +10,8 @@ use super::{
     problems::Problem,
 };
 use crate::{
-    credentials::APP_BEARER_TOKEN, endpoint::Endpoint, limits::LimitStatuses, state::State, world::AuthKind,
+    credentials::APP_BEARER_TOKEN, endpoint::Endpoint, limits::LimitStatuses, requests::LoggedCaller,
+    state::State, world::AuthKind,
 };
 
 /// The caller of an endpoint.
@@ -37,13 +38,6 @@ impl Caller {
             Self::User { id, .. } => Some(id),
         }
     }
-}
-
-/// The caller, for the log.
-#[derive(Debug, Clone)]
-pub(crate) struct LoggedCaller {
-    pub(crate) auth: &'static str,
-    pub(crate) account: Option<String>,
 }
 
 /// Admits a call that needs any valid token, and counts it against the rate limits.

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 
 use super::{
     auth::{self, Actor},
-    json_ok, multipart,
+    json_ok,
     problems::Problem,
     query::{self, Query, path_id},
 };
 use crate::{
     endpoint::Endpoint,
+    multipart,
     state::State,
     timeline::MediaKind,
     world::{Upload, UploadState},

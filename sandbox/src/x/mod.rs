@@ -5,7 +5,6 @@ mod auth;
 mod create;
 mod lookup;
 mod media;
-pub(crate) mod multipart;
 pub(crate) mod oauth1;
 pub(crate) mod problems;
 mod query;
@@ -29,7 +28,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub(crate) use self::auth::{LoggedCaller, now_ms};
+pub(crate) use self::auth::now_ms;
 use crate::{
     bill::Read,
     limits::{LimitStatus, LimitStatuses},

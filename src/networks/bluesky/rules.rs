@@ -61,7 +61,7 @@ impl NetworkRules for BlueskyRules {
             .filter_map(|entity| match entity.kind {
                 EntityKind::Mention => whole_handle(text, entity.range.start),
                 EntityKind::Hashtag => is_short_tag(&text[entity.range.clone()]).then_some(entity),
-                EntityKind::Link | EntityKind::Cashtag => Some(entity),
+                EntityKind::Link | EntityKind::Cashtag | EntityKind::Emoji => Some(entity),
             })
             .collect();
         let hosts = words(text).filter_map(|(at, word)| host(word, at));

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use regex::Regex;
 use url::Url;
 
-use super::{html, item::Item, picture};
+use super::{item::Item, picture};
+use crate::networks::html;
 
 /// How much of an answer is searched for what it is.
 const HEAD: usize = 2048;

@@ -8,7 +8,7 @@
 //! - [`Feed`] is the network's entry in the registry; `settings` and `address` read its settings, and `connection` is
 //!   the result.
 //! - `source` and `media` are the adapters of the domain's ports.
-//! - `fetch` asks the server; `document`, `html` and `picture` parse its answer into an `item`.
+//! - `fetch` asks the server; `document` and `picture` parse its answer into an `item`.
 //! - `memory` recognizes items and stores their order.
 //! - `template` makes a text of an item.
 
@@ -16,7 +16,6 @@ mod address;
 mod connection;
 mod document;
 mod fetch;
-mod html;
 mod item;
 mod media;
 mod memory;

@@ -80,7 +80,7 @@ pub(super) async fn facets(text: &str, handles: &Handles, server: &Server) -> Re
                 None => continue,
             },
             EntityKind::Hashtag => Feature::Tag { tag: part.trim_start_matches(['#', '＃']).to_owned() },
-            EntityKind::Cashtag => continue,
+            EntityKind::Cashtag | EntityKind::Emoji => continue,
         };
         let index = Slice { byte_start: entity.range.start, byte_end: entity.range.end };
         facets.push(Facet { index, features: [feature] });
