@@ -134,6 +134,7 @@ enum Fate {
 fn serve(mut client: TcpStream, state: &Mutex<State>, server: &str) -> Option<()> {
     let mut reader = BufReader::new(client.try_clone().ok()?);
     let (request, line) = read(&mut reader)?;
+    let is_stream = line.contains("/api/v1/streaming/");
     let (fate, broken) = {
         let mut state = state.lock().unwrap();
         state.calls.push(line);
@@ -153,6 +154,11 @@ fn serve(mut client: TcpStream, state: &Mutex<State>, server: &str) -> Option<()
         }
         (fate, state.broken.clone())
     };
+    if is_stream {
+        let mut stream = TcpStream::connect(server).ok()?;
+        stream.write_all(&request).ok()?;
+        return std::io::copy(&mut stream, &mut client).ok().map(drop);
+    }
     let begun = Instant::now();
     let answer = forward(&request, server)?;
     {

@@ -84,6 +84,8 @@ impl Events {
     /// Whether some lines tell of a post of the account. What cannot be read counts as none: the account is polled anyway.
     fn have_news(&mut self, lines: &[u8]) -> bool {
         let mut found = false;
+        // What follows the last line break is no line.
+        let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
         for line in lines.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
             let Some(colon) = line.iter().position(|byte| *byte == b':') else {
                 self.is_update &= !line.is_empty();
