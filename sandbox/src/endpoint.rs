@@ -128,6 +128,8 @@ endpoints! {
         MastodonMediaUpload = "mastodon.media_upload",
         /// `GET` and `PUT /api/v1/media/{id}`
         MastodonMedia = "mastodon.media",
+        /// `GET /api/v1/streaming/user`
+        MastodonStream = "mastodon.stream",
     }
 }
 
@@ -213,6 +215,7 @@ impl Endpoint {
             ("v1", ["statuses", _]) if method == Method::PUT => Some(Self::MastodonEdit),
             ("v1", ["statuses", _]) if method == Method::DELETE => Some(Self::MastodonDelete),
             ("v2", ["media"]) if post => Some(Self::MastodonMediaUpload),
+            ("v1", ["streaming", "user"]) if get => Some(Self::MastodonStream),
             ("v1", ["media", _]) if get || method == Method::PUT => Some(Self::MastodonMedia),
             _ => None,
         }

@@ -57,6 +57,10 @@ pub(crate) async fn intercept(
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         return next.call(request).await;
     };
+    if state.has_stopped() {
+        let (request, _) = request.into_parts();
+        return Ok(close(request));
+    }
     let mut call = Call::begin(&request, endpoint, state);
     // A statement of its own, so that the locks of the plan and of the world are never held together.
     let concern_accounts = call.state.faults().concern_accounts();
@@ -156,6 +160,15 @@ fn account_of(request: &ServiceRequest, endpoint: Endpoint, state: &State) -> Op
             index.map(|index| mastodon.accounts()[index].handle())
         }
     }
+}
+
+/// Closes the connection without an answer.
+fn close(request: HttpRequest) -> ServiceResponse<BoxBody> {
+    if let Some(connection) = request.conn_data::<Connection>() {
+        connection.close();
+    }
+    // The client does not receive this, because the socket is closed.
+    ServiceResponse::new(request, HttpResponse::ServiceUnavailable().finish())
 }
 
 fn problem(endpoint: Endpoint, code: u16) -> HttpResponse {
@@ -335,11 +348,7 @@ impl Call {
 
     fn drop_connection(mut self, request: HttpRequest, fault: Fault) -> ServiceResponse<BoxBody> {
         self.record_call(&request, None, Some(fault));
-        if let Some(connection) = request.conn_data::<Connection>() {
-            connection.close();
-        }
-        // The client does not receive this, because the socket is closed.
-        ServiceResponse::new(request, HttpResponse::ServiceUnavailable().finish())
+        close(request)
     }
 
     async fn half_body(

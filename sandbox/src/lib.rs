@@ -225,7 +225,7 @@ impl Sandbox {
         self.state.change_account(handle, None, Some(false));
     }
 
-    /// Ends the connection to X's stream, if there is one.
+    /// Ends the connections to the streams of X and Mastodon, if there are any.
     pub fn cut_stream(&self) {
         self.state.stream().cuts += 1;
         self.state.touch();
@@ -242,8 +242,9 @@ impl Sandbox {
         tokio::time::timeout(at_most, wait).await.is_ok()
     }
 
-    /// Stops the sandbox. When this returns, the port is free.
+    /// Stops the sandbox. When this returns, the port is free, and connections that are still open answer nothing.
     pub async fn stop(&self) {
+        self.state.set_stopped();
         self.running.stop().await;
     }
 }

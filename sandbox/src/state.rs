@@ -2,7 +2,10 @@
 //! lock is held across an `await`.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -37,6 +40,8 @@ pub(crate) struct State {
     nonces: Mutex<Nonces>,
     stream: Mutex<FilteredStream>,
     changed: watch::Sender<u64>,
+    /// The server's worker may outlive the server for a moment, with its open connections.
+    has_stopped: AtomicBool,
     pub(crate) x_latency: Duration,
     pub(crate) gemini_latency: Duration,
     pub(crate) enforce_history_limit: bool,
@@ -77,6 +82,7 @@ impl State {
             nonces: Mutex::default(),
             stream: Mutex::default(),
             changed: watch::channel(0).0,
+            has_stopped: AtomicBool::new(false),
             x_latency: config.x_latency,
             gemini_latency: config.gemini_latency,
             enforce_history_limit: config.enforce_history_limit,
@@ -213,6 +219,14 @@ impl State {
     pub(crate) fn expire_sessions(&self, handle: &str) {
         self.bluesky().expire_sessions(handle);
         self.touch();
+    }
+
+    pub(crate) fn set_stopped(&self) {
+        self.has_stopped.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.has_stopped.load(Ordering::SeqCst)
     }
 
     /// Sets the sandbox's address.

@@ -5,6 +5,7 @@
 mod support;
 
 use actix_web::http::Method;
+use futures_util::StreamExt as _;
 use mynah_sandbox::{
     Endpoint, EndpointPattern, Fault, FaultRule, MastodonFault, Sandbox, SandboxConfig, ServiceStar,
     TimelinePost, UserState, mastodon_token,
@@ -256,6 +257,45 @@ async fn limits_and_their_end_are_in_the_headers_in_the_form_of_each_server() {
         assert_eq!(publish(&sandbox, json!({"status": "x"})).await.status, status);
     }
     assert!(sandbox.messages(TOWN).is_empty());
+}
+
+#[actix_rt::test]
+async fn a_stream_tells_of_posts_edits_and_deletions_until_it_is_cut() {
+    let sandbox = start(SandboxConfig::default().also_followed("ann@other.example")).await;
+    sandbox.post_as(TOWN, TimelinePost::new("Before"));
+    let nobody = get(&sandbox, As::Nobody, "/api/v1/streaming/user").await;
+    assert_eq!((nobody.status, nobody.json()["error"].clone()), (401, json!("Missing access token")));
+    let mut stream = awc::Client::default()
+        .get(format!("{}/api/v1/streaming/user", sandbox.url()))
+        .insert_header(("authorization", format!("Bearer {}", mastodon_token(TOWN))))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(stream.headers().get("content-type").unwrap(), "text/event-stream");
+    let mut heard = String::new();
+    let mut until = async |end: &str| {
+        while !heard.ends_with(end) {
+            match stream.next().await {
+                Some(piece) => heard.push_str(std::str::from_utf8(&piece.unwrap()).unwrap()),
+                None => break,
+            }
+        }
+        std::mem::take(&mut heard)
+    };
+    assert_eq!(until(":)\n").await, ":)\n");
+    sandbox.post_as("ann@other.example", TimelinePost::new("Somebody else's"));
+    let id = sandbox.post_as(TOWN, TimelinePost::new("News"));
+    let event = until("\n\n").await;
+    let data = event.strip_prefix("event: update\ndata: ").unwrap();
+    assert_eq!(serde_json::from_str::<Value>(data).unwrap()["id"], id);
+    let path = format!("/api/v1/statuses/{id}");
+    call(&sandbox, town(), Method::PUT, &path, Some(json!({"status": "Other news"}))).await.unwrap();
+    assert!(until("\n\n").await.starts_with("event: status.update\n"));
+    call(&sandbox, town(), Method::DELETE, &path, None).await.unwrap();
+    assert_eq!(until("\n\n").await, format!("event: delete\ndata: {id}\n\n"));
+    sandbox.cut_stream();
+    sandbox.post_as(TOWN, TimelinePost::new("Unheard"));
+    assert_eq!(until("\n\n").await, "");
 }
 
 #[actix_rt::test]

@@ -113,6 +113,16 @@ impl contract::destination::Bench for OnMastodon {
     }
 }
 
+#[actix_rt::test]
+async fn a_post_is_heard_of_at_once() {
+    let town = Town::with_posts(&NAMES, &[]).await;
+    // The stream of the followed account, to which its own token leads.
+    let source = town.source_with_token("MASTODON_TOWN_MASTODON_EXAMPLE_TOKEN");
+    let mut news = source.live().unwrap().connect().await.unwrap();
+    town.post(TimelinePost::new("News"));
+    news.next().await.unwrap();
+}
+
 mod source {
     use super::*;
 

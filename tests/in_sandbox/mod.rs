@@ -73,6 +73,10 @@ impl Town {
 
     /// Settings for the accounts, with the secret of `owner` for the target.
     fn settings(&self, source: &str, owner: &str) -> Settings {
+        self.settings_with(source, owner, None)
+    }
+
+    fn settings_with(&self, source: &str, owner: &str, more: Option<&str>) -> Settings {
         let Names { network, targets, section, variable, secret, .. } = self.names;
         let section = section.replace("URL", &self.sandbox.url());
         let text = format!(
@@ -83,7 +87,8 @@ impl Town {
         );
         let file = self.folder.path().join("config.toml");
         std::fs::write(&file, text).unwrap();
-        let env = HashMap::from([((*variable).to_owned(), secret(owner))]);
+        let mut env = HashMap::from([((*variable).to_owned(), secret(owner))]);
+        env.extend(more.map(|variable| (variable.to_owned(), secret(source))));
         settings::load(&SettingsSources { file: Some(file), env, ..SettingsSources::default() }).unwrap()
     }
 
@@ -94,6 +99,14 @@ impl Town {
     fn source_of(&self, account: &str) -> Rc<dyn Source> {
         let settings = self.settings(account, self.names.targets[0]);
         settings.sources[0].connection.source(Wanted::default(), self.ledger.clone())()
+    }
+
+    /// The source of the followed account, with its own token and its stream.
+    fn source_with_token(&self, variable: &str) -> Rc<dyn Source> {
+        let Names { town, targets, .. } = self.names;
+        let settings = self.settings_with(town, targets[0], Some(variable));
+        let wanted = Wanted { stream: true, ..Wanted::default() };
+        settings.sources[0].connection.source(wanted, self.ledger.clone())()
     }
 
     fn fetcher(&self) -> Rc<dyn MediaFetcher> {

@@ -10,6 +10,7 @@ mod model;
 mod problem;
 mod render;
 mod statuses;
+mod streaming;
 mod timeline;
 
 use actix_web::{
@@ -41,6 +42,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
             .route("/v2/media", web::post().to(attachments::upload))
             .route("/v1/media/{id}", web::get().to(attachments::show))
             .route("/v1/media/{id}", web::put().to(attachments::describe))
+            .route("/v1/streaming/user", web::get().to(streaming::user))
             .route("/v2/instance", web::get().to(instance::show))
             .default_service(web::to(|| async { Problem::not_found().error_response() })),
     );

@@ -47,6 +47,10 @@ impl Problem {
         Self::of_status(401)
     }
 
+    pub(super) fn token_missing() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Missing access token")
+    }
+
     pub(super) fn token_revoked() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "The access token was revoked")
     }
