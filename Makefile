@@ -74,7 +74,7 @@ chaos: setup setup-postgresql ## Kill, crash and panic Mynah on a failing networ
 	CLUSTER_POSTS=$${CLUSTER_POSTS:-1000} CLUSTER_KILLS=$${CLUSTER_KILLS:-50} \
 	CLUSTER_SUSPENSIONS=$${CLUSTER_SUSPENSIONS:-20} CLUSTER_PARTITIONS=$${CLUSTER_PARTITIONS:-10} CLUSTER_OUTAGES=$${CLUSTER_OUTAGES:-10} \
 	cargo test --release --locked -p mynah --features failpoints --test cluster -- whatever_happens --nocapture; \
-	cargo test --release --locked -p mynah --features failpoints --test toy_network -- chaos:: --nocapture --test-threads 1
+	cargo test --release --locked -p mynah --features failpoints --test toy_network --test file -- chaos:: --nocapture --test-threads 1
 
 .PHONY: fuzz
 fuzz: setup ## Fuzz the parsers with X's answers and texts of all kinds, FUZZ_SECONDS (600) for each

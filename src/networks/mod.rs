@@ -6,6 +6,7 @@
 
 pub mod download;
 pub mod feed;
+pub mod file;
 pub mod network;
 pub mod sniff;
 pub mod x;
@@ -13,7 +14,7 @@ pub mod x;
 pub use network::{Accounts, Connections, Followed, Network, Published, Wanted};
 
 /// All networks; the first is the default.
-const NETWORKS: [&dyn Network; 2] = [&x::X, &feed::Feed];
+const NETWORKS: [&dyn Network; 3] = [&x::X, &feed::Feed, &file::Files];
 
 /// The networks that settings may name.
 #[derive(Debug, Clone)]

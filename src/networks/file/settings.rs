@@ -1,0 +1,19 @@
+//! Reads the section of files.
+
+use std::time::Duration;
+
+use super::{connection::FileAccount, place::Place};
+use crate::{
+    networks::{Accounts, Connections},
+    settings::{Reader, kinds::folder},
+};
+
+/// How long reading or writing a message may take on a slow disk before an actor counts as stalled.
+const LONGEST_CALL: Duration = Duration::from_secs(10);
+
+/// Reads the section. `None` if there was a problem, which the reader records.
+pub(super) fn read(reader: &mut Reader<'_>, accounts: &Accounts<'_>) -> Option<Connections> {
+    let base = reader.or("file.folder", "files", folder)?;
+    let account = |handle: &str| Some(FileAccount::new(Place::new(&base, handle)));
+    accounts.connect(LONGEST_CALL, account, account)
+}
