@@ -12,7 +12,7 @@ use crate::{
     PNG,
     dice::{seed, size},
     support::{PATIENCE, Town, message},
-    town::{append, base, messages_of, numbers, town},
+    town::{append, base, media_folder, messages_of, numbers, town},
 };
 
 const TARGETS: [&str; 2] = ["town_es.jsonl", "town_fr"];
@@ -78,10 +78,9 @@ impl Chaos {
                 let parent = continues(number).then(|| shown[index - 1].id.clone());
                 assert_eq!(message.reply_to, parent, "{number} in {target}: {self}");
                 assert_eq!(message.media.len(), usize::from(has_picture(number)), "{number}: {self}");
-                let folder = if target.ends_with(".jsonl") { "" } else { target };
                 for (file, alt) in &message.media {
                     assert!(!alt.is_empty(), "{number} in {target}: {self}");
-                    assert_eq!(fs::read(base(&self.town).join(folder).join(file)).unwrap(), PNG, "{self}");
+                    assert_eq!(fs::read(media_folder(&self.town, target).join(file)).unwrap(), PNG, "{self}");
                 }
             }
         }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     PNG,
     support::{Output, Town, message, numbers as numbers_of, run, run_json, until},
-    town::{append, base, messages_of, numbers, town},
+    town::{append, base, media_folder, messages_of, numbers, town},
 };
 
 fn line(number: usize) -> String {
@@ -60,8 +60,8 @@ async fn posts_go_from_x_to_files_with_threads_and_pictures() {
         assert_eq!(shown[1].reply_to.as_ref(), Some(&shown[0].id));
         assert_eq!(shown[0].whole["language"], language);
         let (file, alt) = &shown[0].media[0];
-        let folder = if account.ends_with(".jsonl") { base(&town) } else { base(&town).join(account) };
-        assert!(!alt.is_empty() && fs::metadata(folder.join(file)).unwrap().len() > 0, "{file}");
+        let picture = fs::metadata(media_folder(&town, account).join(file));
+        assert!(!alt.is_empty() && picture.unwrap().len() > 0, "{file}");
     }
 }
 

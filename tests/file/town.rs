@@ -51,8 +51,10 @@ pub(crate) fn messages(path: &Path) -> Vec<Message> {
         return whole.lines().map(Message::parse).collect();
     }
     let names = fs::read_dir(path).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> =
-        names.filter(|name| name.ends_with(".json") && !name.starts_with('.')).collect();
+    let is_message = |name: &String| {
+        !name.starts_with('.') && Path::new(name).extension().is_some_and(|kind| kind == "json")
+    };
+    let mut names: Vec<String> = names.filter(is_message).collect();
     names.sort();
     names.iter().map(|name| Message::parse(&fs::read_to_string(path.join(name)).unwrap())).collect()
 }
@@ -92,7 +94,7 @@ pub(crate) async fn town(source: (&str, &str), targets: &[Account<'_>]) -> Town 
     let config = fs::read_to_string(town.config()).unwrap();
     let rest = &config[config.find("[engine]").unwrap()..];
     let (network, account) = source;
-    let targets: String = targets
+    let targets: Vec<String> = targets
         .iter()
         .map(|(network, account, language)| {
             format!(
@@ -102,7 +104,8 @@ pub(crate) async fn town(source: (&str, &str), targets: &[Account<'_>]) -> Town 
         .collect();
     let text = format!(
         "data_dir = \"data\"\n[source]\nnetwork = \"{network}\"\naccount = \"{account}\"\nstart = \"beginning\"\npoll_interval = \"100ms\"\n\
-         {targets}{rest}[file]\nfolder = \"files\"\n"
+         {}{rest}[file]\nfolder = \"files\"\n",
+        targets.concat()
     );
     fs::write(town.config(), text).unwrap();
     fs::create_dir(base(&town)).unwrap();
@@ -112,6 +115,12 @@ pub(crate) async fn town(source: (&str, &str), targets: &[Account<'_>]) -> Town 
 /// The base folder.
 pub(crate) fn base(town: &Town) -> PathBuf {
     town.folder.path().join("files")
+}
+
+/// The folder that the names of an account's media are relative to.
+pub(crate) fn media_folder(town: &Town, account: &str) -> PathBuf {
+    let path = base(town).join(account);
+    if path.is_dir() { path } else { base(town) }
 }
 
 /// The messages of an account that is a file or folder, oldest first.

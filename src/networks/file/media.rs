@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     RULES,
+    hash::name_of,
     place::{self, Place, PlaceError},
     source::{Interrupted, blocking},
 };
@@ -206,9 +207,7 @@ impl Partial {
 
     /// Gives the file its name, for good.
     fn complete(self, ending: &str) -> Result<String, UploadError> {
-        let digest = self.hash.clone().finalize();
-        let digits: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let name = format!("{digits}.{ending}");
+        let name = format!("{}.{ending}", name_of(self.hash.clone()));
         let completed = self.file.sync_all().and_then(|()| fs::rename(&self.path, self.folder.join(&name)));
         completed.map_err(|error| PlaceError::Io { path: self.path.clone(), error })?;
         place::sync(&self.folder)?;

@@ -8,13 +8,14 @@
 //!
 //! - [`Files`] is the network's entry in the registry; `settings` reads its settings, and `connection` is the result.
 //! - `place` finds files, and lets no name lead out of the base folder.
-//! - `record` is the format of a message.
+//! - `record` is the format of a message; `hash` makes names of content.
 //! - `jsonl` and `folder` are the two forms of an account: each reads and writes messages, on a thread that may block.
 //! - `source`, `destination` and `media` are the adapters of the domain's ports.
 
 mod connection;
 mod destination;
 mod folder;
+mod hash;
 mod jsonl;
 mod media;
 mod place;

@@ -61,13 +61,11 @@ impl FolderSource {
             if shown.starts_with('.') || !(shown.ends_with(JSON) || shown.ends_with(TEXT)) {
                 continue;
             }
-            match name.to_str().filter(|name| !name.chars().any(char::is_control)) {
-                Some(name) => names.insert(name.to_owned()),
-                None => {
-                    odd.push(format!("the name of the file {shown:?} is not plain text; rename it"));
-                    continue;
-                }
+            let Some(name) = name.to_str().filter(|name| !name.chars().any(char::is_control)) else {
+                odd.push(format!("the name of the file {shown:?} is not plain text; rename it"));
+                continue;
             };
+            names.insert(name.to_owned());
             if names.len() > MOST_FILES {
                 let reason = format!(
                     "{} has more than {MOST_FILES} files; move old ones away, or use a JSONL file",

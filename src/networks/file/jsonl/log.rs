@@ -16,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    super::place::{self, Place, PlaceError},
+    super::{
+        hash::name_of,
+        place::{self, Place, PlaceError},
+    },
     backward::Backward,
 };
 
@@ -84,8 +87,7 @@ fn ending(file: &File, end: u64) -> io::Result<String> {
     }
     let start = end.saturating_sub(ENDING);
     let bytes = Backward::new(file).bytes(start..end)?;
-    let digest = Sha256::digest(&bytes);
-    Ok(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    Ok(name_of(Sha256::new_with_prefix(bytes)))
 }
 
 impl Memory {
@@ -202,7 +204,7 @@ impl Memory {
         let base = previous.last();
         // Lines of a file that was edited keep their ids, so that most of them are known. A rotated file begins anew.
         let salt = if old.is_some() { base } else { previous.salt };
-        self.current = Generation { base, salt, inode, ..Generation::default() };
+        self.current = Generation { base, inode, salt, ..Generation::default() };
         self.previous = old.is_some().then_some(previous);
         Ok(old.is_none())
     }

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     super::{
+        hash::name_of,
         place::{Place, PlaceError},
         record::{self, MOST_BYTES, Record},
         source::{Form, known_account},
@@ -55,13 +56,9 @@ impl Line {
 /// The id of a line that has none: by what it is and where, so that a line that stays where it is has the same id even
 /// in a copy of the file.
 fn made_up_id(salt: u64, offset: u64, bytes: &[u8]) -> String {
-    let digest = Sha256::new()
-        .chain_update(salt.to_be_bytes())
-        .chain_update(offset.to_be_bytes())
-        .chain_update(bytes)
-        .finalize();
-    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("line-{name}")
+    let hash =
+        Sha256::new().chain_update(salt.to_be_bytes()).chain_update(offset.to_be_bytes()).chain_update(bytes);
+    format!("line-{}", name_of(hash))
 }
 
 /// Visits the lines with positions below `before`, newest first, until told to stop. Returns whether it was.
@@ -227,6 +224,8 @@ mod tests {
         path::PathBuf,
     };
 
+    use proptest::prelude::*;
+
     use super::*;
 
     /// A followed file.
@@ -312,6 +311,46 @@ mod tests {
         assert!(town.poll().is_empty());
         town.append("\n\n \n");
         assert_eq!(town.poll(), ["f"]);
+    }
+
+    #[test]
+    fn a_poll_that_finds_nothing_changes_nothing_that_is_stored() {
+        let mut town = Town::with(&lines(&["a", "b"]));
+        town.poll();
+        let before = town.memory.clone();
+        town.append("{\"text\":");
+        town.poll();
+        assert_eq!(town.memory, before);
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_of_any_bytes_is_read_once_and_in_order(
+            lines in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..30),
+            limit in 1_usize..8,
+        ) {
+            let content: Vec<u8> = lines.join(&b'\n');
+            let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let expected = content[..whole].split(|byte| *byte == b'\n');
+            let expected = expected.filter(|line| !line.iter().all(u8::is_ascii_whitespace)).count();
+            let mut town = Town::with("");
+            fs::write(town.path(), &content).unwrap();
+            let mut request = PageRequest { limit, ..PageRequest::default() };
+            let mut positions = Vec::new();
+            loop {
+                let page = town.page(&request);
+                let mut shown: Vec<u64> = page.marks().into_iter().map(|mark| mark.position).collect();
+                shown.sort_unstable_by(|one, other| other.cmp(one));
+                prop_assert!(shown.len() <= limit);
+                positions.extend(shown);
+                request.continuation = page.continuation;
+                if request.continuation.is_none() {
+                    break;
+                }
+            }
+            prop_assert_eq!(positions.len(), expected);
+            prop_assert!(positions.windows(2).all(|two| two[0] > two[1]));
+        }
     }
 
     #[test]

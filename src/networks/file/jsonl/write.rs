@@ -430,7 +430,7 @@ mod tests {
         let key = key();
         match town.writer.publish(key, record("Hola")) {
             Err(PublishError::Unavailable(why)) => {
-                assert!(why.contains("another process is writing it"), "{why}")
+                assert!(why.contains("another process is writing it"), "{why}");
             }
             other => panic!("{other:?}"),
         }
