@@ -171,7 +171,10 @@ async fn a_service_that_crashes_before_or_after_any_commit_or_call_writes_every_
         for failpoint in FAILPOINTS {
             // Each run needs something to do. One call or commit may carry both posts, and then the second is never made.
             chaos.post(2);
-            let action = format!("{failpoint}={}*off->1*return", random.usize(0..2));
+            // A run reads one page, and may call the engine only once.
+            let is_passed_often = failpoint.starts_with("ledger") || failpoint.starts_with("destination");
+            let passes = if is_passed_often { random.usize(0..2) } else { 0 };
+            let action = format!("{failpoint}={passes}*off->1*return");
             chaos.town.environment.push(("FAILPOINTS".into(), action));
             // No exit code means that a signal ended the process.
             crashes += usize::from(chaos.town.start(&["once"]).wait().is_none());
