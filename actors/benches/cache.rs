@@ -57,7 +57,7 @@ fn word(mut number: usize) -> String {
 
 fn keys() -> Vec<Key> {
     let languages: (Language, Language) = ("en".parse().unwrap(), "es".parse().unwrap());
-    let key = |number| Key::new(&mask(&text(number)).key(), languages, &Style::default(), &[], 280, "bench");
+    let key = |number| Key::new(&mask(&text(number)).key(), languages, &Style::default(), &[], "bench");
     (0..ENTRIES).map(key).collect()
 }
 
@@ -209,7 +209,7 @@ async fn pauses() {
 
 fn fresh(number: usize) -> Key {
     let languages: (Language, Language) = ("en".parse().unwrap(), "fr".parse().unwrap());
-    Key::new(&word(number), languages, &Style::default(), &[], 280, "bench")
+    Key::new(&word(number), languages, &Style::default(), &[], "bench")
 }
 
 fn main() {

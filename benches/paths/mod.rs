@@ -87,7 +87,7 @@ fn judging() -> Walk {
 
 fn key(mask: &Mask) -> Key {
     let (from, to) = languages();
-    Key::new(&mask.key_between(from, to), (from, to), &Style::default(), &[], 280, "bench")
+    Key::new(&mask.key_between(from, to), (from, to), &Style::default(), &[], "bench")
 }
 
 fn keying() -> Walk {

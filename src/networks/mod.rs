@@ -8,6 +8,7 @@
 pub mod bluesky;
 pub mod download;
 pub mod feed;
+pub mod file;
 pub mod html;
 pub mod mastodon;
 pub mod network;
@@ -17,7 +18,7 @@ pub mod x;
 pub use network::{Accounts, Connections, Followed, Network, Published, Streaming, Wanted};
 
 /// All networks; the first is the default.
-const NETWORKS: [&dyn Network; 4] = [&x::X, &bluesky::Bluesky, &mastodon::Mastodon, &feed::Feed];
+const NETWORKS: [&dyn Network; 5] = [&x::X, &bluesky::Bluesky, &mastodon::Mastodon, &feed::Feed, &file::Files];
 
 /// The networks that settings may name.
 #[derive(Debug, Clone)]

@@ -82,7 +82,7 @@ pub(super) fn settings(
     // The longest that one call may take, of those timeouts that could be read.
     let of_engines = engine.as_ref().map(EngineSettings::longest_call);
     let calls = of_engines.into_iter().chain([connected.longest_call]).max().unwrap_or_default();
-    let supervisor = supervisor(reader, calls, networks);
+    let supervisor = supervisor(reader, calls, connected.callers);
     let shutdown = shutdown(reader);
     let log = log(reader);
     let admin = admin(reader, vault);
@@ -202,6 +202,8 @@ struct Connected {
     /// In the order of the targets; targets that share an account share its connection.
     targets: Option<Vec<Arc<dyn Published>>>,
     longest_call: Duration,
+    /// The networks whose calls take as long as their settings say.
+    callers: Vec<&'static str>,
 }
 
 /// Reads the section of each network, with the secrets of its accounts.
@@ -215,7 +217,7 @@ fn connect(
 ) -> Connected {
     let mut sources: Vec<Option<Arc<dyn Followed>>> = vec![None; followed.all.len()];
     let mut targets: Vec<Option<Arc<dyn Published>>> = vec![None; published.len()];
-    let mut longest_call = Duration::ZERO;
+    let (mut longest_call, mut callers) = (Duration::ZERO, Vec::new());
     for network in networks.iter() {
         let is_on = |account: &Account| account.network.name() == network.name();
         let followed: Vec<(usize, &Account)> = followed
@@ -244,7 +246,11 @@ fn connect(
             // Stands for a target that could not be read, so that nothing is reported as missing because of it.
             accounts.published.push(None);
         }
-        let Some(connections) = network.read(reader, vault, &accounts, transport) else { continue };
+        let connections = network.read(reader, vault, &accounts, transport);
+        if connections.as_ref().is_none_or(|connections| !connections.longest_call.is_zero()) {
+            callers.push(network.name());
+        }
+        let Some(connections) = connections else { continue };
         longest_call = longest_call.max(connections.longest_call);
         for ((index, _), connection) in followed.iter().zip(connections.followed) {
             sources[*index] = Some(connection);
@@ -255,7 +261,8 @@ fn connect(
             }
         }
     }
-    Connected { sources: sources.into_iter().collect(), targets: targets.into_iter().collect(), longest_call }
+    let (sources, targets) = (sources.into_iter().collect(), targets.into_iter().collect());
+    Connected { sources, targets, longest_call, callers }
 }
 
 fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>, known: &Engines) -> Option<EngineSettings> {
@@ -360,7 +367,11 @@ fn stats(reader: &mut Reader<'_>) -> Option<StatsSettings> {
 /// The shortest time without movement after which the pipeline counts as stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(45);
 
-fn supervisor(reader: &mut Reader<'_>, calls: Duration, networks: &Networks) -> Option<SupervisorSettings> {
+fn supervisor(
+    reader: &mut Reader<'_>,
+    calls: Duration,
+    mut callers: Vec<&'static str>,
+) -> Option<SupervisorSettings> {
     let max_restarts = reader.or("supervisor.max_restarts", "5", count(0..=1000));
     let window = reader.or("supervisor.window", "60s", duration(SECOND..=DAY));
     let base = reader.or("supervisor.backoff", "500ms", duration(MILLISECOND..=HOUR));
@@ -383,16 +394,15 @@ fn supervisor(reader: &mut Reader<'_>, calls: Duration, networks: &Networks) -> 
     let [poller, router, translator, cache, publisher, stats] = ACTORS.map(&mut of);
     let policies = RestartPolicies { poller, router, translator, cache, publisher, stats };
     if let Some(patience) = patience.filter(|patience| *patience <= calls) {
-        let mut sections: Vec<&str> = networks.iter().map(Network::name).collect();
-        let last = sections.pop().unwrap_or_default();
-        sections.insert(0, "engine");
+        callers.insert(0, "engine");
+        let last = callers.pop().unwrap_or_default();
         reader.report(
             "supervisor.patience",
             format!("{} is not longer than the longest call", brief(patience)),
             format!(
                 "raise it above {}, or lower the timeouts of {} and {last}",
                 brief(calls),
-                sections.join(", ")
+                callers.join(", ")
             ),
         );
     }

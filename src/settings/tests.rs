@@ -1187,7 +1187,7 @@ fn targets_can_use_a_registered_network_with_its_section_and_secrets() {
         "--set source.network",
         "source.network",
         "\"toi\" is not",
-        "did you mean \"toy\"? Valid values: \"x\", \"bluesky\", \"mastodon\", \"feed\", \"toy\"",
+        "did you mean \"toy\"? Valid values: \"x\", \"bluesky\", \"mastodon\", \"feed\", \"file\", \"toy\"",
     );
     // Without registration, it is unknown.
     wrong = with_toy("");

@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 
 use mynah_sandbox::{
-    EndpointPattern, Fault as XFault, FaultPlan, FaultRule, MediaKind, RateLimits, SandboxConfig,
-    TimelineMedia, TimelinePost,
+    Endpoint, Fault as XFault, FaultPlan, FaultRule, MediaKind, RateLimits, SandboxConfig, TimelineMedia,
+    TimelinePost,
 };
 use serde_json::{Value, json};
 
@@ -125,8 +125,9 @@ impl Between {
     fn lose_answers(&self, seed: u64) {
         self.bluesky.proxy.seed(seed);
         self.bluesky.proxy.set(Fault::LoseSome(LOST));
-        let rule = FaultRule::new(EndpointPattern::ALL, XFault::DropAfterAct).probability(LOST);
-        self.x.sandbox.set_faults(FaultPlan { seed, rules: vec![rule], ..FaultPlan::default() });
+        let rule = |endpoint| FaultRule::new(endpoint, XFault::DropAfterAct).probability(LOST);
+        let rules = [Endpoint::Post, Endpoint::Timeline].map(rule).into();
+        self.x.sandbox.set_faults(FaultPlan { seed, rules, ..FaultPlan::default() });
     }
 
     /// Checks that each post is on the other network once, in order, and complete.

@@ -18,7 +18,7 @@ pub(crate) enum Fault {
     None,
     /// Forwards a call, and hangs up in the middle of the answer.
     LoseAnswers,
-    /// The same with this share of the calls.
+    /// The same with this share of the calls, except those for media: Mynah gives up a medium after three failures.
     LoseSome(f64),
     /// Answers with this status, these headers and this body.
     Answer(u16, String, String),
@@ -155,6 +155,7 @@ fn serve(client: TcpStream, state: &Mutex<State>, servers: &Servers) -> Option<(
         return tunnel(client, &request, state, servers);
     }
     let is_call = request.path.starts_with("/xrpc/");
+    let is_medium = request.path.contains("Blob");
     let is_header = |header: &&String| header.to_lowercase().starts_with("authorization");
     let credentials = request.headers.iter().find(is_header).cloned();
     let (is_lost, made_up_answer) = {
@@ -174,7 +175,7 @@ fn serve(client: TcpStream, state: &Mutex<State>, servers: &Servers) -> Option<(
         } else {
             match state.fault.clone() {
                 Fault::LoseAnswers => (is_call, None),
-                Fault::LoseSome(share) => (is_call && state.random.f64() < share, None),
+                Fault::LoseSome(share) => (is_call && !is_medium && state.random.f64() < share, None),
                 Fault::Answer(status, headers, body) if is_call => (false, Some((status, headers, body))),
                 Fault::None | Fault::Answer(..) => (false, None),
                 Fault::Stopped => return None,

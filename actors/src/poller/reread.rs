@@ -21,6 +21,9 @@ const MAX_RAW: usize = 16 * 1024;
 /// The most bytes of a reason to record.
 const MAX_REASON: usize = 500;
 
+/// How the id begins that a post without an id gets.
+const WITHOUT_ID: &str = "unreadable-";
+
 /// How many polls in a row may fail because the source answers for none of a page's unreadable posts. After that, these
 /// posts are held as they came, so that they do not delay the other posts any longer.
 pub(super) const LOOKUP_TRIES: u32 = 3;
@@ -70,7 +73,7 @@ pub(super) fn place(post: &Unreadable, newest: Option<u64>, checkpoint: &Checkpo
     let digest = Sha256::digest(post.raw.as_bytes());
     let name = digest.iter().take(8).fold(0_u64, |name, byte| name << 8 | u64::from(*byte));
     let watermark = checkpoint.watermark.as_ref().map(|watermark| watermark.position);
-    (PostId(format!("unreadable-{name:016x}")), newest.or(watermark).unwrap_or_default())
+    (PostId(format!("{WITHOUT_ID}{name:016x}")), newest.or(watermark).unwrap_or_default())
 }
 
 /// Cuts a text to at most `most` bytes, with a mark if it was longer.
@@ -154,7 +157,7 @@ impl Poller {
         let retried = self.parts.ledger.to_reread(&self.parts.source, *lookups).await?;
         let mut arrivals = Vec::new();
         for id in retried {
-            let Some(position) = self.source.position(&id) else {
+            let Some(position) = self.place_of_retried(&id).await? else {
                 let why = "the source returned it without an id, so Mynah cannot ask for it".to_owned();
                 arrivals.extend(self.settled(id, 0, "", Err(Unread::Odd(why))));
                 continue;
@@ -178,6 +181,19 @@ impl Poller {
             return Ok(0);
         }
         self.record(arrivals, checkpoint.clone()).await
+    }
+
+    /// The position of a post that a person retried. `None` if the source returned it without an id.
+    async fn place_of_retried(&self, id: &PostId) -> Result<Option<u64>, Trouble> {
+        if let Some(position) = self.source.position(id) {
+            return Ok(Some(position));
+        }
+        if id.0.starts_with(WITHOUT_ID) {
+            return Ok(None);
+        }
+        // On networks whose ids have no order, only the ledger knows it.
+        let known = self.parts.ledger.post(&self.parts.source, id).await?;
+        Ok(known.map(|known| known.position))
     }
 
     /// Decides what happens to a post that could not be read at first.

@@ -425,6 +425,23 @@ async fn a_retried_post_is_read_again_with_the_next_poll() {
 }
 
 #[actix_rt::test]
+async fn a_retried_post_is_read_again_if_its_id_tells_no_position() {
+    let bench = Bench::new(Start::Beginning);
+    let id = || PostId("eight".into());
+    let odd = move || Unreadable { mark: Some((id(), 8)), ..unreadable(8) };
+    let pages = move |_: &PageRequest, _| Ok(Page { unreadable: vec![odd()], ..page([9, 7], None) });
+    let source = Fake::new(pages).looking_up(move |_, call| match call {
+        1 => Ok(Lookup::Unreadable(odd())),
+        _ => Ok(Lookup::Post(Box::new(Post { id: id(), ..post(8) }))),
+    });
+    bench.poll(&source).await;
+    assert!(bench.ledger.raw("eight").is_some());
+    bench.ledger.retry_unreadable(&["eight"]);
+    bench.poll(&source).await;
+    assert_eq!((source.looked_up.get(), bench.ledger.raw("eight")), (2, None));
+}
+
+#[actix_rt::test]
 async fn the_newest_version_on_a_page_is_recorded_first_whatever_the_order() {
     for order in [[2, 1, 3], [1, 2, 3], [3, 2, 1], [3, 1, 2], [2, 3, 1]] {
         let bench = Bench::new(Start::Beginning);
