@@ -18,7 +18,8 @@ pub mod x;
 pub use network::{Accounts, Connections, Followed, Network, Published, Streaming, Wanted};
 
 /// All networks; the first is the default.
-const NETWORKS: [&dyn Network; 5] = [&x::X, &bluesky::Bluesky, &mastodon::Mastodon, &feed::Feed, &file::Files];
+const NETWORKS: [&dyn Network; 5] =
+    [&x::X, &bluesky::Bluesky, &mastodon::Mastodon, &feed::Feed, &file::Files];
 
 /// The networks that settings may name.
 #[derive(Debug, Clone)]

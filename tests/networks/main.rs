@@ -170,7 +170,7 @@ impl Region {
         }
     }
 
-    async fn on_x(&self) -> Vec<Shown> {
+    fn on_x(&self) -> Vec<Shown> {
         let posts = self.town.sandbox.publications("town_es");
         let shown = posts.iter().map(|post| {
             let alts = post.media.iter().map(|medium| medium.alt.clone().unwrap_or_default()).collect();
@@ -245,7 +245,7 @@ async fn each_post_of_four_networks_is_on_three_once_in_order_with_its_link_and_
     }
     region.until_shown(40).await;
     for (account, all) in [
-        ("es on X", region.on_x().await),
+        ("es on X", region.on_x()),
         ("ca on Bluesky", region.on_bluesky().await),
         ("gl on Mastodon", region.on_mastodon().await),
     ] {

@@ -26,7 +26,7 @@ const STREAM: &str = "/2/tweets/search/stream";
 const RULES: &str = "/2/tweets/search/stream/rules";
 
 /// X sends an empty line every 20 seconds; after three missing ones, the connection counts as lost.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// How many posts may wait for a slow listener. It misses none by missing the rest: one is enough to poll.
 const WAITING: usize = 64;
@@ -115,15 +115,14 @@ impl Live for XLive {
         let rule = self.rule().await?;
         let mut open = self.stream.0.lock().await;
         let sender = open.as_ref().and_then(broadcast::WeakSender::upgrade);
-        let events = match sender {
-            Some(sender) => sender.subscribe(),
-            None => {
-                let lines = self.client.lines(STREAM).await.map_err(|error| self.source.explain(error))?;
-                let (sender, events) = broadcast::channel(WAITING);
-                *open = Some(sender.downgrade());
-                actix_rt::spawn(forward(lines, sender));
-                events
-            }
+        let events = if let Some(sender) = sender {
+            sender.subscribe()
+        } else {
+            let lines = self.client.lines(STREAM).await.map_err(|error| self.source.explain(error))?;
+            let (sender, events) = broadcast::channel(WAITING);
+            *open = Some(sender.downgrade());
+            actix_rt::spawn(forward(lines, sender));
+            events
         };
         Ok(Box::new(Listener { rule, events }))
     }
