@@ -157,8 +157,6 @@ pub struct Poller {
     next: Option<Instant>,
     /// Hears of new posts, if the network reports them.
     listener: Option<Listener>,
-    /// When the last poll ended.
-    polled: Option<Instant>,
     /// Whether no poll has succeeded since the start.
     is_first: bool,
     failures: u32,
@@ -200,7 +198,6 @@ impl Poller {
         Self {
             context,
             listener: live.map(|live| Listener::start(parts.clone(), live)),
-            polled: None,
             pauses: [Paused::Polling, Paused::Source(parts.source.as_str().into())],
             next: parts.company.before_first().map(|wait| Instant::now() + wait),
             parts,
@@ -231,7 +228,6 @@ impl Worker for Poller {
         let work = self.context.at_work();
         failpoint::reach("poller.step");
         let result = self.poll(stop).await;
-        self.polled = Some(Instant::now());
         drop(work);
         match (result, self.parts.schedule) {
             (Err(Trouble::Ledger(LedgerError::NotHeld(lease))), _) => {
@@ -279,7 +275,7 @@ impl Poller {
         let time = actix_rt::time::sleep_until(next.into());
         match &self.listener {
             Some(listener) if self.failures == 0 => {
-                let news = listener.news(self.polled.map(Into::into));
+                let news = listener.news();
                 pin_mut!(time, news);
                 select(time, news).await;
             }

@@ -5,19 +5,24 @@
 use std::{rc::Rc, time::Duration};
 
 use futures_util::FutureExt as _;
+use leaky_bucket::RateLimiter;
 use log::{info, warn};
 use mynah_domain::ports::{Live, SourceError};
-use tokio::{sync::Notify, task::JoinHandle, time::Instant};
+use tokio::{sync::Notify, task::JoinHandle};
 
 use super::PollerParts;
 
-/// The shortest time between two polls that news asks for. A source with many posts is read a page at a time, and never
+/// How often news may ask for a poll, in the long run. A source with many posts is then read a page at a time, and never
 /// more often than servers allow: Mastodon's 300 calls in 5 minutes are the fewest.
-const GAP: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many polls may come at once: a network may report a post twice, and the next post must not wait for that.
+const AT_ONCE: usize = 3;
 
 /// The listener of one source. It ends with its poller.
 pub(super) struct Listener {
     news: Rc<Notify>,
+    polls: RateLimiter,
     task: JoinHandle<()>,
 }
 
@@ -32,15 +37,14 @@ impl Listener {
     pub(super) fn start(parts: PollerParts, live: Rc<dyn Live>) -> Self {
         let news = Rc::new(Notify::new());
         let task = actix_rt::spawn(listen(parts, live, news.clone()));
-        Self { news, task }
+        let polls = RateLimiter::builder().initial(AT_ONCE).max(AT_ONCE).interval(INTERVAL).build();
+        Self { news, polls, task }
     }
 
-    /// Waits for news that came after the last poll, which ended at `polled`.
-    pub(super) async fn news(&self, polled: Option<Instant>) {
+    /// Waits for news that came after the last poll.
+    pub(super) async fn news(&self) {
         self.news.notified().await;
-        if let Some(polled) = polled {
-            tokio::time::sleep_until(polled + GAP).await;
-        }
+        self.polls.acquire_one().await;
         // The poll that follows is for all that came until now.
         self.news.notified().now_or_never();
     }
