@@ -44,6 +44,11 @@ pub trait NetworkRules: Debug + Send + Sync {
         false
     }
 
+    /// Whether a name behind an `@` in its texts is an account of this network. In a feed or a file, it may be anybody's.
+    fn has_accounts(&self) -> bool {
+        true
+    }
+
     /// A rule of the network that a message with this text would break. The network would refuse the message, so it is
     /// not sent.
     fn refusal(&self, _text: &str) -> Option<Refusal> {

@@ -4,7 +4,12 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Language, filters::Filters, network::NetworkRules, text::Masking};
+use crate::{
+    Language,
+    filters::Filters,
+    network::NetworkRules,
+    text::{Entity, Mask, Masking, neutralize_mentions},
+};
 
 /// A target's name in logs, in the ledger and on the command line: network and account, `plain:town_es`.
 ///
@@ -78,6 +83,18 @@ pub struct Target {
     pub too_long: TooLong,
     /// What to do with a post that has no words to translate.
     pub wordless: Wordless,
+}
+
+impl Target {
+    /// Masks a text of the source for an engine. `entities` are those of the text on the source's network.
+    pub fn mask(&self, text: &str, entities: &[Entity]) -> Mask {
+        let mut mask = self.masking.mask(text, entities);
+        let source = &*self.source.network;
+        if source.has_accounts() && source.name() != self.network.name() {
+            neutralize_mentions(&mut mask, &*self.network);
+        }
+        mask
+    }
 }
 
 /// What to do with the post's pictures and videos.

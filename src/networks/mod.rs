@@ -59,6 +59,8 @@ impl Networks {
 mod tests {
     use std::collections::HashSet;
 
+    use mynah_domain::{SourceProfile, Target, fixtures};
+
     use super::*;
 
     #[test]
@@ -70,6 +72,30 @@ mod tests {
             let example = network.example_id();
             let post = network.post_named(example).unwrap();
             assert!(network.mark(example).is_none_or(|mark| mark.id == post));
+        }
+    }
+
+    #[test]
+    fn a_mention_has_no_effect_on_another_network_and_costs_nothing_there() {
+        let mentions =
+            [("x", "@alice"), ("bluesky", "@alice.bsky.social"), ("mastodon", "@alice@town.example")];
+        let networks = Networks::default();
+        let rules = |name: &str| networks.named(name).unwrap().rules();
+        for (from, mention) in mentions {
+            let text = format!("Thank you, {mention}!");
+            for to in networks.iter().filter(|network| network.can_publish()) {
+                let language = fixtures::target().source.language;
+                let source = SourceProfile { name: format!("{from}:town"), language, network: rules(from) };
+                let target = Target { source: source.into(), network: to.rules(), ..fixtures::target() };
+                let shown = target.mask(&text, &rules(from).entities(&text)).untranslated();
+                assert_eq!(shown.replace('\u{2060}', ""), text);
+                if to.name() == from {
+                    assert_eq!(shown, text, "on its own network it is a mention");
+                } else {
+                    assert_eq!(to.rules().entities(&shown), [], "{from} to {to:?}: {shown:?}");
+                    assert_eq!(to.rules().price_of(&shown), to.rules().price_of("Thank you!"));
+                }
+            }
         }
     }
 }

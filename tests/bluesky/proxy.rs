@@ -260,7 +260,7 @@ fn forward(request: &Request, servers: &Servers) -> Option<Vec<u8>> {
     let is_document = path.starts_with("/did:");
     let server = if is_document { &servers.plc } else { &servers.pds };
     let mut stream = TcpStream::connect(server.trim_start_matches("http://")).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream.set_read_timeout(Some(Duration::from_mins(1))).ok()?;
     let host = server.trim_start_matches("http://");
     write!(stream, "{method} {path} HTTP/1.0\r\nhost: {host}\r\nconnection: close\r\n").ok()?;
     for header in headers {

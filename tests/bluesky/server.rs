@@ -104,7 +104,7 @@ async fn post(pds: &str, call: &str, token: Option<&str>, body: &Value) -> Resul
 }
 
 fn client() -> awc::Client {
-    awc::Client::builder().timeout(Duration::from_secs(60)).finish()
+    awc::Client::builder().timeout(Duration::from_mins(1)).finish()
 }
 
 /// An account on a server.

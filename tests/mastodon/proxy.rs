@@ -218,7 +218,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<(Vec<u8>, String)> {
 /// Sends a request on, and returns the whole answer.
 fn forward(request: &[u8], server: &str) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(server).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream.set_read_timeout(Some(Duration::from_mins(1))).ok()?;
     stream.write_all(request).ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;

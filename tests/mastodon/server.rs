@@ -166,7 +166,7 @@ fn run_snac(port: u16, folder: &Path) -> Child {
 }
 
 fn client() -> awc::Client {
-    awc::Client::builder().timeout(Duration::from_secs(60)).finish()
+    awc::Client::builder().timeout(Duration::from_mins(1)).finish()
 }
 
 /// The JSON that a server answers.
@@ -261,13 +261,11 @@ impl Account {
 
     /// The text of one of its statuses, as it was sent.
     pub(crate) async fn text_of(&self, status: &Value) -> String {
-        match status["text"].as_str() {
-            Some(text) => text.to_owned(),
-            None => {
-                let id = status["id"].as_str().unwrap();
-                let source = self.get(&format!("/api/v1/statuses/{id}/source")).await;
-                source["text"].as_str().unwrap().to_owned()
-            }
+        if let Some(text) = status["text"].as_str() {
+            return text.to_owned();
         }
+        let id = status["id"].as_str().unwrap();
+        let source = self.get(&format!("/api/v1/statuses/{id}/source")).await;
+        source["text"].as_str().unwrap().to_owned()
     }
 }

@@ -136,7 +136,7 @@ async fn a_stream_reports_the_accounts_own_posts_and_its_end() {
     let mut news = live.connect().await.unwrap();
     town.ca.publish("Of somebody else", Value::Null).await;
     town.followed.publish("Mine", Value::Null).await;
-    tokio::time::timeout(Duration::from_secs(60), news.next()).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_mins(1), news.next()).await.unwrap().unwrap();
 
     // Without a token there is no stream, and the account is polled.
     let settings = town.settings(&town.ca.handle(), &town.es, "");

@@ -1,6 +1,7 @@
 //! One process between four networks: X, which the sandbox plays, Bluesky's and Mastodon's real servers, and a feed. Posts of
 //! each are republished in Spanish on X, in Catalan on Bluesky and in Galician on Mastodon.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
+#![allow(clippy::duplicate_mod, reason = "both servers load what they have in common")]
 
 #[path = "../bluesky/server.rs"]
 #[allow(dead_code, reason = "this program uses a part of it")]

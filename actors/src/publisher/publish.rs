@@ -49,6 +49,13 @@ impl From<Vec<JobEvent>> for Outcome {
     }
 }
 
+/// A message that a lookup did not find is sent again with the key of the first time. A server that is slower than the
+/// lookup, and knows keys, then recognizes it.
+fn same_key((intent, sending): (Intent, Sending), publication: &Publication) -> (Intent, Sending) {
+    let key = publication.key.unwrap_or(intent.key);
+    (Intent { key, ..intent }, sending)
+}
+
 impl Publisher {
     /// Publishes every part that is not on the account yet, in order.
     pub(super) async fn publish(
@@ -90,7 +97,7 @@ impl Publisher {
                     Some(intent) => self.publish_part(job, (intent, Sending::Again), stop).await?,
                     None => match self.find_out(job, publication).await? {
                         Some(remote_id) => Sent { remote_id, reply, key: publication.key },
-                        None => self.publish_part(job, intent(), stop).await?,
+                        None => self.publish_part(job, same_key(intent(), publication), stop).await?,
                     },
                 },
             };

@@ -869,10 +869,7 @@ async fn a_lost_message_is_looked_up_first_if_a_repeat_would_be_published_twice(
     town.pass(HOUR).await;
     assert_eq!(town.account.names(), ["verify", "publish", "recent", "publish"]);
     let drafts = town.account.drafts.borrow();
-    assert_ne!(
-        drafts[0].key, drafts[1].key,
-        "this is a new message, because the first is not on the account"
-    );
+    assert_eq!(drafts[0].key, drafts[1].key, "a server that was slower than the lookup may know the key");
 }
 
 #[actix_rt::test]

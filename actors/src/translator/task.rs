@@ -123,7 +123,7 @@ impl Task {
         let rules = &*target.source.network;
         let has_own_warning = target.network.has_warnings();
         let post = if has_own_warning { Cow::Borrowed(post) } else { post.with_warning_in_text(rules) };
-        let mask = target.masking.mask(&post.text, &post.entities_by(rules)).composed();
+        let mask = target.mask(&post.text, &post.entities_by(rules)).composed();
         let room = Room { most: room_for_text(&post, &*target.network), too_long: target.too_long };
         let is_wordless = is_wordless(&post.text, &mask.text);
         Self { context, is_wordless, ..Self::of(post.id.clone(), mask, target, room) }
@@ -168,7 +168,7 @@ impl Task {
     fn beside(post: &Post, name: &str, text: &str, target: Target, most: usize) -> Self {
         // Keep it apart from the post's own text, also when texts are compared with those of other targets.
         let id = PostId(format!("{}/{name}", post.id));
-        let mask = target.masking.mask(text, &target.source.network.entities(text)).composed();
+        let mask = target.mask(text, &target.source.network.entities(text)).composed();
         Self::of(id, mask, target, Room { most, too_long: TooLong::Hold })
     }
 
@@ -184,7 +184,7 @@ impl Task {
                 let words = tags::words_of(&thing.text);
                 let post = PostId(format!("{}/tag{number}", self.post));
                 let entities = self.target.source.network.entities(&words);
-                let mask = self.target.masking.mask(&words, &entities);
+                let mask = self.target.mask(&words, &entities);
                 (number, Self::of(post, mask, self.target.clone(), self.room))
             })
             .collect()

@@ -82,6 +82,10 @@ impl NetworkRules for PlainText {
         self.price
     }
 
+    fn has_accounts(&self) -> bool {
+        false
+    }
+
     fn has_warnings(&self) -> bool {
         self.has_warnings
     }

@@ -7,6 +7,7 @@ mod code;
 pub mod digits;
 pub mod emoji;
 pub mod entity;
+mod foreign;
 pub mod glossary;
 pub mod links;
 mod lower_case;
@@ -26,6 +27,7 @@ mod wordless;
 pub mod words;
 
 pub use entity::{Entity, EntityKind};
+pub(crate) use foreign::neutralize_mentions;
 pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};
 pub(crate) use lower_case::lower_case;
 pub use mask::{Mask, MaskedText, Segment};
