@@ -132,7 +132,8 @@ fn answer(mut stream: TcpStream, address: SocketAddr, state: &Mutex<State>) {
     let mut state = state.lock().unwrap();
     state.requests.push(request.clone());
     let instead = state.instead.clone();
-    let (status, headers, body) = match (request.split(' ').nth(1).unwrap(), instead) {
+    let target = request.split(' ').nth(1).unwrap();
+    let (status, headers, body) = match (target.split('?').next().unwrap(), instead) {
         ("/picture.png", _) => (200, String::new(), PNG.to_vec()),
         ("/feed", Some(Instead::Nothing)) => return,
         ("/feed", Some(Instead::Status(status, headers))) => (status, headers, Vec::new()),
