@@ -240,10 +240,13 @@ impl Answer {
     }
 }
 
+/// The lines of an answer without an end, as they arrive: each item is one or more whole lines.
+pub type Lines = Pin<Box<dyn Stream<Item = Result<Bytes, HttpError>>>>;
+
 /// The answer to a streaming call.
 pub enum Streamed {
     /// The body as it arrives.
-    Stream(Pin<Box<dyn Stream<Item = Result<Bytes, HttpError>>>>),
+    Stream(Lines),
     /// An answer with an error status.
     Refused(Answer),
 }

@@ -13,7 +13,7 @@ use tokio::{sync::Notify, task::JoinHandle};
 use super::PollerParts;
 
 /// How often news may ask for a poll, in the long run. A source with many posts is then read a page at a time, and never
-/// more often than servers allow: Mastodon's 300 calls in 5 minutes are the fewest.
+/// more often than servers allow: 300 calls in 5 minutes are the fewest.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many polls may come at once: a network may report a post twice, and the next post must not wait for that.

@@ -1,5 +1,5 @@
-//! Mentions on another network than their own. `@alice` on X is not the `@alice` of a Mastodon server, and on X
-//! `@alice@town.example` would notify an `@alice` whom the author does not know. Such a mention looks as the author wrote
+//! Mentions on another network than their own. `@alice` is somebody else on each network, and where names have no
+//! server, `@alice@town.example` would notify an `@alice` whom the author does not know. Such a mention looks as the author wrote
 //! it, but nobody is notified, and nothing is linked, which would cost more on some networks.
 
 use super::{Mask, ProtectedKind};

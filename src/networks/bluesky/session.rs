@@ -140,7 +140,7 @@ impl Login {
     }
 
     /// Logs in, whatever session there is, to check the app password.
-    pub(super) async fn anew(&self, at: &At<'_>) -> Result<(), SessionError> {
+    pub(super) async fn log_in_again(&self, at: &At<'_>) -> Result<(), SessionError> {
         let mut held = self.held.lock().await;
         self.log_in(at, &mut held).await.map(drop)
     }

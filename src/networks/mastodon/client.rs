@@ -1,9 +1,7 @@
 //! Sends calls to one server, and tells a call that the server refused from one that it may have performed.
 
-use std::{pin::Pin, time::Duration};
+use std::time::Duration;
 
-use actix_web::web::Bytes;
-use futures_util::Stream;
 use mynah_domain::PublicationKey;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
@@ -11,7 +9,7 @@ use url::{Url, form_urlencoded};
 
 use super::problem::{Refusal, excerpt, refusal};
 use crate::{
-    http_client::{Answer, HttpClient, HttpError, Limits, Request, Streamed, Transport},
+    http_client::{Answer, HttpClient, HttpError, Limits, Lines, Request, Streamed, Transport},
     telemetry::outside::brief,
 };
 
@@ -55,9 +53,6 @@ pub struct MastodonClient {
     /// For streams, each of which keeps its connection.
     streams: HttpClient,
 }
-
-/// The lines of an answer without an end: each item is one or more whole lines.
-pub type Lines = Pin<Box<dyn Stream<Item = Result<Bytes, HttpError>>>>;
 
 impl MastodonClient {
     /// A client with this thread's connections.

@@ -10,7 +10,8 @@ use futures_util::StreamExt as _;
 use mynah_domain::ports::{Live, News, SourceError};
 use serde_json::Value;
 
-use super::{client::Lines, instance::Instance, secrets, source::MastodonSource, wire::id_of};
+use super::{instance::Instance, secrets, source::MastodonSource, wire::id_of};
+use crate::http_client::Lines;
 
 /// Mastodon sends a comment every 15 seconds (mastodon/mastodon, `streaming/index.js`); after three missing ones, the
 /// connection counts as lost.

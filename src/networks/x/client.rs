@@ -1,10 +1,8 @@
 //! Calls X: one client per arbiter signs every call and reads every answer in full.
 
-use std::{fmt::Write as _, pin::Pin, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
-use actix_web::web::Bytes;
 use awc::http::Method;
-use futures_util::Stream;
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
@@ -15,7 +13,7 @@ use super::{
     problem::{Refusal, excerpt, refusal},
 };
 use crate::{
-    http_client::{Answer, HttpClient, HttpError, Limits, Request, Streamed, Transport},
+    http_client::{Answer, HttpClient, HttpError, Limits, Lines, Request, Streamed, Transport},
     telemetry::outside::brief,
 };
 
@@ -31,9 +29,6 @@ pub struct XSettings {
     /// How connections are opened and reused.
     pub transport: Transport,
 }
-
-/// The lines of an answer without an end: each item is one or more whole lines.
-pub type Lines = Pin<Box<dyn Stream<Item = Result<Bytes, HttpError>>>>;
 
 /// Calls X with one account's credentials.
 #[derive(Clone)]

@@ -90,7 +90,7 @@ impl BlueskyDestination {
     pub(super) async fn log_in(&self) -> Result<String, PublishError> {
         let (server, located) = self.reach().await?;
         let at = At { server: &server, did: &located.did, ledger: &*self.ledger };
-        self.login.anew(&at).await.map_err(|error| self.failed(self.target.in_session(error)))?;
+        self.login.log_in_again(&at).await.map_err(|error| self.failed(self.target.in_session(error)))?;
         Ok(located.did)
     }
 

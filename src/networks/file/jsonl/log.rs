@@ -193,7 +193,7 @@ impl Memory {
             return Ok(false);
         }
         let old = rotated(place, path, &self.current)?;
-        // A program that writes a file anew, such as rsync, leaves no old one.
+        // A program that replaces a file, such as rsync, leaves no old one.
         if is_begun && old.is_none() {
             return Ok(false);
         }
@@ -202,7 +202,7 @@ impl Memory {
             previous.extend(old).map_err(failed)?;
         }
         let base = previous.last();
-        // Lines of a file that was edited keep their ids, so that most of them are known. A rotated file begins anew.
+        // Lines of a file that was edited keep their ids, so that most of them are known. A rotated file begins at its first line.
         let salt = if old.is_some() { base } else { previous.salt };
         self.current = Generation { base, inode, salt, ..Generation::default() };
         self.previous = old.is_some().then_some(previous);

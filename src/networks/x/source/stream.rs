@@ -16,10 +16,13 @@ use serde_json::json;
 use tokio::sync::{Mutex, broadcast};
 
 use super::XSource;
-use crate::networks::x::{
-    XAuth, XClient,
-    client::{Lines, XSettings},
-    wire::{Id, Problem},
+use crate::{
+    http_client::Lines,
+    networks::x::{
+        XAuth, XClient,
+        client::XSettings,
+        wire::{Id, Problem},
+    },
 };
 
 const STREAM: &str = "/2/tweets/search/stream";
