@@ -28,7 +28,7 @@ FEEDS := target/feeds/feedparser-6.0.14
 .PHONY: test-networks
 test-networks: setup setup-bluesky setup-mastodon setup-feeds ## Run the tests on the networks' real servers
 	MYNAH_TEST_NETWORKS=required MYNAH_TEST_FEEDS=$(CURDIR)/$(FEEDS)/tests/wellformed \
-	    cargo test -p mynah --locked --features failpoints --test bluesky --test mastodon --test networks --test feed $(ARGS)
+	    cargo test --workspace --locked --features failpoints --test bluesky --test mastodon --test networks --test feed $(ARGS)
 
 .PHONY: build
 build: setup ## Build the optimized binary, target/release/mynah
@@ -200,11 +200,11 @@ setup-feeds: setup-mastodon
 
 .PHONY: setup-postgresql
 setup-postgresql:
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	@{ ls /usr/lib/postgresql/*/bin/initdb && ls /usr/sbin/pgbouncer; } >/dev/null 2>&1 || { \
 	    if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
-	    echo "installing: postgresql"; \
+	    echo "installing: postgresql pgbouncer"; \
 	    $$sudo apt-get update -qq; \
-	    $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends postgresql pgbouncer >/dev/null; \
 	}
 
 # Debian and Ubuntu use different names for the driver.

@@ -2,10 +2,11 @@
 //! the program ends, however it ends.
 
 #[path = "server.rs"]
-mod server;
+pub(crate) mod server;
 
 use std::{
     fs,
+    net::TcpListener,
     os::unix::{
         fs::{PermissionsExt as _, chown},
         process::CommandExt as _,
@@ -36,6 +37,8 @@ fn has_room(folder: &str) -> bool {
 /// A server in a folder of its own, reached by a socket in it.
 pub(crate) struct Server {
     folder: PathBuf,
+    /// The port that it listens on, and that names its socket.
+    port: u16,
     settings: Vec<String>,
     process: Option<Child>,
     /// Ends with this process; then the server is stopped and its folder removed.
@@ -51,6 +54,11 @@ impl Server {
 
     /// Another one, with these settings; `None` if PostgreSQL is not installed.
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
+        Self::start_on(5432, settings)
+    }
+
+    /// Another one on this port, with these settings, which decide whether it listens beyond its socket.
+    pub(crate) fn start_on(port: u16, settings: &[&str]) -> Option<Self> {
         let Some(programs) = programs() else {
             skip("MYNAH_TEST_POSTGRES", "PostgreSQL is not installed; run: apt-get install postgresql");
             return None;
@@ -74,7 +82,7 @@ impl Server {
         let made = as_user(&mut initdb, user).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let mut server = Self { folder, settings, process: None, watchdog: None };
+        let mut server = Self { folder, port, settings, process: None, watchdog: None };
         server.run();
         Some(server)
     }
@@ -84,6 +92,7 @@ impl Server {
         let mut postgres = Command::new(programs().unwrap().join("postgres"));
         postgres.arg("-D").arg(self.folder.join("data")).arg("-k").arg(&self.folder);
         postgres.args(["-c", "listen_addresses=", "-c", "max_connections=200", "-c", "max_wal_size=4GB"]);
+        postgres.arg("-c").arg(format!("port={}", self.port));
         for setting in &self.settings {
             postgres.args(["-c", setting]);
         }
@@ -110,7 +119,7 @@ impl Server {
 
     fn answers(&self) -> bool {
         let mut ask = Command::new(programs().unwrap().join("pg_isready"));
-        ask.arg("-q").arg("-h").arg(&self.folder);
+        ask.arg("-q").arg("-h").arg(&self.folder).arg("-p").arg(self.port.to_string());
         ask.status().unwrap().success()
     }
 
@@ -125,10 +134,15 @@ impl Server {
         self.watchdog.take().unwrap().dismiss();
     }
 
+    /// The folder with its socket.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The URL of a database.
     pub(crate) fn url(&self, database: &str) -> String {
         let folder = self.folder.to_str().unwrap().replace('/', "%2F");
-        format!("postgres://mynah@{folder}/{database}")
+        format!("postgres://mynah@{folder}:{}/{database}", self.port)
     }
 
     /// Runs SQL in a database. Returns the first column of the rows, in lines.
@@ -148,7 +162,8 @@ impl Server {
             "-c",
             sql,
         ]);
-        let done = psql.arg("-h").arg(&self.folder).output().unwrap();
+        psql.arg("-h").arg(&self.folder).arg("-p").arg(self.port.to_string());
+        let done = psql.output().unwrap();
         assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap().trim_end().to_owned()
     }
@@ -196,6 +211,25 @@ fn user() -> Option<(u32, u32)> {
     let fields = users.lines().find_map(|line| line.strip_prefix("postgres:"));
     let mut fields = fields.expect("a user postgres").split(':').skip(1);
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+/// A port that nobody uses at the moment.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Gives a file or folder to the user that the server runs as, and to nobody else.
+pub(crate) fn give_to_server(path: &Path) {
+    let mode = if path.is_dir() { 0o755 } else { 0o600 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    if let Some((uid, gid)) = user() {
+        chown(path, Some(uid), Some(gid)).unwrap();
+    }
+}
+
+/// Makes a command run as the server does.
+pub(crate) fn run_as_server(command: &mut Command) -> &mut Command {
+    as_user(command, user())
 }
 
 fn as_user(command: &mut Command, user: Option<(u32, u32)>) -> &mut Command {
