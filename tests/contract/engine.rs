@@ -134,8 +134,11 @@ pub(crate) async fn a_reply_reports_its_usage<B: Bench>() {
     for _ in 0..2 {
         let reply = translate(&*engine, &[asked("The house is red").1]).await;
         assert!(reply.calls >= 1 && reply.spoiled < reply.calls, "{reply:?}");
-        let Usage { input_tokens, output_tokens } = reply.usage;
-        assert!([input_tokens, output_tokens].iter().all(|count| *count != Some(0)), "{reply:?}");
+        let Usage { input_tokens, output_tokens, billed_characters } = reply.usage;
+        assert!(
+            [input_tokens, output_tokens, billed_characters].iter().all(|count| *count != Some(0)),
+            "{reply:?}"
+        );
     }
 }
 
