@@ -91,6 +91,30 @@ fuzz: setup ## Fuzz the parsers with X's answers and texts of all kinds, FUZZ_SE
 	    mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$${FUZZ_SECONDS:-600} -timeout=20; \
 	done
 
+SACREBLEU := target/sacrebleu
+.PHONY: quality
+quality: setup setup-sacrebleu ## Translate 60 posts with every engine that needs no key (or QUALITY_ENGINES=deepl,…), and compare with people's translations
+	rm -rf target/quality
+	cargo test --locked --features failpoints --test quality -- --include-ignored --nocapture
+	@cd target/quality && for people in people.*; do \
+	    for engine in *.$${people##*.}; do \
+	        [ "$$engine" = "$$people" ] || printf '%s chrF %s\n' "$$engine" "$$(../../$(SACREBLEU)/bin/sacrebleu "$$people" -i "$$engine" -m chrf --score-only)"; \
+	    done; \
+	done
+
+.PHONY: setup-sacrebleu
+setup-sacrebleu:
+	@[ -x $(SACREBLEU)/bin/sacrebleu ] || { \
+	    if ! python3 -c 'import ensurepip' 2>/dev/null; then \
+	        if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	        echo "installing: python3-venv"; \
+	        $$sudo apt-get update -qq; \
+	        $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
+	    fi; \
+	    echo "installing: sacrebleu"; \
+	    python3 -m venv $(SACREBLEU) && $(SACREBLEU)/bin/pip install --quiet sacrebleu==2.6.0; \
+	}
+
 .PHONY: conformance
 conformance: setup ## Compare what Mynah finds in texts with twitter-text's own data (fetched with npm)
 	mkdir -p target/conformance

@@ -10,7 +10,7 @@ mod contract {
 }
 mod toy_engine;
 
-use std::{fs, rc::Rc, time::Duration};
+use std::{fs, marker::PhantomData, rc::Rc, time::Duration};
 
 use contract::engine::Bench;
 use mynah::{
@@ -18,7 +18,9 @@ use mynah::{
     engines::{
         ConfiguredEngine, Engines,
         apertium::ApertiumSettings,
+        deepl::{Deepl, DeeplSettings, Formality},
         gemini::{Gemini, GeminiSettings},
+        libretranslate::{KnownLanguages, LibreTranslate, LibreTranslateSettings},
     },
     http_client::Transport,
     settings::{self, SettingsSources},
@@ -28,58 +30,189 @@ use mynah_domain::{JobEvent, Language, fixtures, ports::Engine};
 use mynah_sandbox::{FaultPlan, Sandbox, SandboxConfig};
 use toy_engine::{DictionaryKind, DictionarySettings};
 
-/// Gemini, against the sandbox.
-struct OnSandbox(Sandbox);
+/// A service that the sandbox plays.
+trait Played {
+    /// What rules call its translations, `gemini.generate`.
+    const ENDPOINT: &'static str;
+    /// The faults, as JSON, that reject the key, exhaust the quota and refuse every text.
+    const REJECTED: &'static str;
+    const EXHAUSTED: &'static str;
+    const REFUSED: &'static str;
+    /// The faults that damage placeholders.
+    const DAMAGING: &'static str;
+    const DAMAGES: &'static [&'static str];
+    /// Whether an answer tells which of the items is missing.
+    const HAS_IDS: bool = false;
+    const MISPLACES: &'static [&'static str] = &[];
 
-fn gemini(name: &str, base_url: &str) -> Rc<dyn Engine> {
-    let settings = GeminiSettings {
-        name: name.into(),
-        base_url: base_url.parse().unwrap(),
-        model: "gemini-3.5-flash-lite".into(),
-        key: mynah_sandbox::credentials("town_es").gemini_api_key.into(),
-        timeout: Duration::from_secs(20),
-        connections: 8,
-        max_batch: 20,
-    };
-    Rc::new(Gemini::new(settings, Transport::default()))
+    /// The engine, for a service at this address.
+    fn engine(name: &str, base_url: &str) -> Rc<dyn Engine>;
+
+    /// Languages that the service does not have.
+    fn unsupported() -> Option<(Language, Language)>;
 }
 
-impl Bench for OnSandbox {
+/// A service, against the sandbox.
+struct OnSandbox<P> {
+    sandbox: Sandbox,
+    played: PhantomData<P>,
+}
+
+impl<P: Played> OnSandbox<P> {
+    /// Makes all translations fail as `fault` says, limited by `more`.
+    fn order(&self, fault: &str, more: &str) -> bool {
+        let plan = format!(r#"{{"rules": [{{"endpoint": "{}", "fault": {fault}{more}}}]}}"#, P::ENDPOINT);
+        self.sandbox.set_faults(serde_json::from_str::<FaultPlan>(&plan).unwrap());
+        true
+    }
+}
+
+impl<P: Played> Bench for OnSandbox<P> {
     async fn new() -> Self {
         let config = SandboxConfig::default().target("town_es", "es");
-        Self(mynah_sandbox::start(config).await.unwrap())
+        let sandbox = mynah_sandbox::start(config).await.unwrap();
+        Self { sandbox, played: PhantomData }
     }
 
     fn engine(&self, name: &str) -> Rc<dyn Engine> {
-        gemini(name, &self.0.url())
+        P::engine(name, &self.sandbox.url())
     }
 
     fn unreachable(&self) -> Rc<dyn Engine> {
         // Nobody listens there once this is dropped.
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        gemini("gemini", &format!("http://{gone}"))
+        P::engine("engine", &format!("http://{gone}"))
     }
 
     fn unsupported(&self) -> Option<(Language, Language)> {
-        None
+        P::unsupported()
     }
 
     fn leave_out_one_item(&self) -> bool {
-        let plan =
-            r#"{"rules": [{"endpoint": "gemini.generate", "fault": {"gemini": "missing_item"}, "nth": 1}]}"#;
-        self.0.set_faults(serde_json::from_str::<FaultPlan>(plan).unwrap());
-        true
+        P::HAS_IDS && self.order(r#"{"gemini": "missing_item"}"#, r#", "nth": 1"#)
     }
 
     fn ways_to_misplace(&self) -> &'static [&'static str] {
-        &["shifted", "swapped", "merged", "neighbor_twice", "skipped"]
+        P::MISPLACES
     }
 
     fn misplace(&self, way: &str, times: u32) {
-        let plan = format!(
-            r#"{{"rules": [{{"endpoint": "gemini.generate", "fault": {{"gemini": "{way}"}}, "count": {times}}}]}}"#
-        );
-        self.0.set_faults(serde_json::from_str::<FaultPlan>(&plan).unwrap());
+        self.order(&format!(r#"{{"gemini": "{way}"}}"#), &format!(r#", "count": {times}"#));
+    }
+
+    fn reject_key(&self) -> bool {
+        self.order(P::REJECTED, "")
+    }
+
+    fn exhaust_quota(&self) -> bool {
+        self.order(P::EXHAUSTED, "")
+    }
+
+    fn refuse_texts(&self) -> bool {
+        self.order(P::REFUSED, "")
+    }
+
+    fn ways_to_damage(&self) -> &'static [&'static str] {
+        P::DAMAGES
+    }
+
+    fn damage(&self, way: &str) {
+        self.order(&format!(r#"{{"{}": "{way}"}}"#, P::DAMAGING), "");
+    }
+}
+
+struct OfGemini;
+type GeminiOnSandbox = OnSandbox<OfGemini>;
+
+impl Played for OfGemini {
+    const ENDPOINT: &'static str = "gemini.generate";
+    const REJECTED: &'static str = r#"{"status": 401}"#;
+    const EXHAUSTED: &'static str = r#"{"gemini": "quota_per_day"}"#;
+    const REFUSED: &'static str = r#"{"gemini": "refusal"}"#;
+    const DAMAGING: &'static str = "gemini";
+    const DAMAGES: &'static [&'static str] = &["missing_placeholder", "doubled_placeholder"];
+    const HAS_IDS: bool = true;
+    const MISPLACES: &'static [&'static str] = &["shifted", "swapped", "merged", "neighbor_twice", "skipped"];
+
+    fn engine(name: &str, base_url: &str) -> Rc<dyn Engine> {
+        let settings = GeminiSettings {
+            name: name.into(),
+            base_url: base_url.parse().unwrap(),
+            model: "gemini-3.5-flash-lite".into(),
+            key: mynah_sandbox::credentials("town_es").gemini_api_key.into(),
+            timeout: Duration::from_secs(20),
+            connections: 8,
+            max_batch: 20,
+        };
+        Rc::new(Gemini::new(settings, Transport::default()))
+    }
+
+    fn unsupported() -> Option<(Language, Language)> {
+        None
+    }
+}
+
+/// What damages the placeholders of translation services.
+const DAMAGES: &[&str] =
+    &["missing_placeholder", "doubled_placeholder", "broken_placeholder", "spaced_placeholder"];
+
+struct OfDeepl;
+type DeeplOnSandbox = OnSandbox<OfDeepl>;
+
+impl Played for OfDeepl {
+    const ENDPOINT: &'static str = "deepl.translate";
+    const REJECTED: &'static str = r#"{"deepl": "wrong_key"}"#;
+    const EXHAUSTED: &'static str = r#"{"deepl": "quota_exceeded"}"#;
+    const REFUSED: &'static str = r#"{"deepl": "unsupported_target"}"#;
+    const DAMAGING: &'static str = "translator";
+    const DAMAGES: &'static [&'static str] = DAMAGES;
+
+    fn engine(name: &str, base_url: &str) -> Rc<dyn Engine> {
+        let settings = DeeplSettings {
+            name: name.into(),
+            base_url: Some(base_url.parse().unwrap()),
+            key: mynah_sandbox::DEEPL_API_KEY.into(),
+            formality: Formality::Default,
+            glossary_id: None,
+            timeout: Duration::from_secs(20),
+            connections: 8,
+            max_batch: 50,
+        };
+        Rc::new(Deepl::new(settings, Transport::default()))
+    }
+
+    fn unsupported() -> Option<(Language, Language)> {
+        Some(("en".parse().unwrap(), "sc".parse().unwrap()))
+    }
+}
+
+struct OfLibreTranslate;
+type LibreTranslateOnSandbox = OnSandbox<OfLibreTranslate>;
+
+impl Played for OfLibreTranslate {
+    const ENDPOINT: &'static str = "libretranslate.translate";
+    const REJECTED: &'static str = r#"{"libretranslate": "invalid_key"}"#;
+    const EXHAUSTED: &'static str = r#"{"libretranslate": "banned"}"#;
+    const REFUSED: &'static str = r#"{"libretranslate": "text_limit"}"#;
+    const DAMAGING: &'static str = "translator";
+    const DAMAGES: &'static [&'static str] = DAMAGES;
+
+    fn engine(name: &str, base_url: &str) -> Rc<dyn Engine> {
+        let settings = LibreTranslateSettings {
+            name: name.into(),
+            base_url: base_url.parse().unwrap(),
+            key: Some(mynah_sandbox::LIBRETRANSLATE_API_KEY.into()),
+            timeout: Duration::from_secs(20),
+            connections: 8,
+            max_batch: 20,
+            languages: KnownLanguages::default(),
+        };
+        Rc::new(LibreTranslate::new(settings, Transport::default()))
+    }
+
+    /// Nobody asked the server, so it may have every pair but one of the same language.
+    fn unsupported() -> Option<(Language, Language)> {
+        Some(("en".parse().unwrap(), "en-GB".parse().unwrap()))
     }
 }
 
@@ -140,7 +273,9 @@ impl Bench for Toy {
     }
 }
 
-engine_contract!(gemini: OnSandbox);
+engine_contract!(gemini: GeminiOnSandbox);
+engine_contract!(deepl: DeeplOnSandbox);
+engine_contract!(libretranslate: LibreTranslateOnSandbox);
 engine_contract!(apertium: Installed);
 engine_contract!(toy: Toy);
 

@@ -44,7 +44,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 pub struct Snapshot {
     /// Increases with every change.
     pub version: u64,
-    /// States that the sandbox's Gemini does not translate.
+    /// States that the sandbox does not translate.
     pub notice: &'static str,
     /// The followed account; `posts` has only its newest hundred, `post_count` counts all.
     pub account: AccountSnapshot,

@@ -6,6 +6,11 @@ pub(crate) const APP_BEARER_TOKEN: &str = "sandbox-app-bearer";
 /// The key for Gemini, shared by all.
 pub(crate) const GEMINI_API_KEY: &str = "sandbox-gemini-key";
 
+/// The key for the sandbox's DeepL, of the free plan.
+pub const DEEPL_API_KEY: &str = "sandbox-deepl-key:fx";
+/// The key for the sandbox's LibreTranslate, which also answers without one.
+pub const LIBRETRANSLATE_API_KEY: &str = "sandbox-libretranslate-key";
+
 /// The keys of one target account on the sandbox's X, and the keys that all share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {

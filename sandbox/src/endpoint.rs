@@ -14,6 +14,10 @@ pub enum Service {
     Bluesky,
     /// Mastodon.
     Mastodon,
+    /// DeepL.
+    Deepl,
+    /// LibreTranslate.
+    LibreTranslate,
 }
 
 /// Lists each endpoint once: its service, its documentation, and the name that rules and counters use.
@@ -131,6 +135,18 @@ endpoints! {
         /// `GET /api/v1/streaming/user`
         MastodonStream = "mastodon.stream",
     }
+    Deepl {
+        /// `POST /v2/translate`
+        DeeplTranslate = "deepl.translate",
+        /// `GET /v2/usage`
+        DeeplUsage = "deepl.usage",
+    }
+    LibreTranslate {
+        /// `POST /translate`
+        LibreTranslateTranslate = "libretranslate.translate",
+        /// `GET /languages`
+        LibreTranslateLanguages = "libretranslate.languages",
+    }
 }
 
 impl Endpoint {
@@ -156,6 +172,10 @@ impl Endpoint {
             ["xrpc", call] => Self::of_bluesky(method, call),
             [did] if method == Method::GET && did.starts_with("did:") => Some(Self::BlueskyDid),
             ["api", version, rest @ ..] => Self::of_mastodon(method, version, rest),
+            ["v2", "translate"] if method == Method::POST => Some(Self::DeeplTranslate),
+            ["v2", "usage"] if method == Method::GET => Some(Self::DeeplUsage),
+            ["translate"] if method == Method::POST => Some(Self::LibreTranslateTranslate),
+            ["languages"] if method == Method::GET => Some(Self::LibreTranslateLanguages),
             _ => None,
         }
     }
@@ -252,6 +272,8 @@ mod tests {
             Some(Endpoint::MastodonTimeline)
         );
         assert_eq!(Endpoint::of(&Method::PUT, "/api/v1/statuses/1"), Some(Endpoint::MastodonEdit));
+        assert_eq!(Endpoint::of(&Method::POST, "/v2/translate"), Some(Endpoint::DeeplTranslate));
+        assert_eq!(Endpoint::of(&Method::GET, "/languages"), Some(Endpoint::LibreTranslateLanguages));
         assert_eq!(Endpoint::of(&Method::GET, "/_sandbox/state"), None);
     }
 }

@@ -159,6 +159,12 @@ pub enum ServiceStar {
     /// Those of Mastodon.
     #[serde(rename = "mastodon.*")]
     Mastodon,
+    /// Those of DeepL.
+    #[serde(rename = "deepl.*")]
+    Deepl,
+    /// Those of LibreTranslate.
+    #[serde(rename = "libretranslate.*")]
+    LibreTranslate,
 }
 
 impl ServiceStar {
@@ -168,6 +174,8 @@ impl ServiceStar {
             Self::Gemini => Service::Gemini,
             Self::Bluesky => Service::Bluesky,
             Self::Mastodon => Service::Mastodon,
+            Self::Deepl => Service::Deepl,
+            Self::LibreTranslate => Service::LibreTranslate,
         }
     }
 }
@@ -213,6 +221,13 @@ pub enum Fault {
     Bluesky(BlueskyFault),
     /// Answers as some servers of the fediverse do. Elsewhere: no effect.
     Mastodon(MastodonFault),
+    /// Does nothing and answers one of DeepL's named problems. Elsewhere: 500.
+    Deepl(DeeplFault),
+    /// Does nothing and answers one of LibreTranslate's named problems. Elsewhere: 500.
+    #[serde(rename = "libretranslate")]
+    LibreTranslate(LibreTranslateFault),
+    /// Answers as a misbehaving DeepL or LibreTranslate does. Elsewhere: no effect.
+    Translator(TranslatorFault),
     /// Waits this many milliseconds, then continues normally.
     DelayMs(u64),
     /// Does nothing and never answers; the connection stays open until the client or the sandbox closes it.
@@ -229,6 +244,10 @@ pub enum Fault {
     HalfBody,
     /// Acts, then answers the right status with a body that is not JSON.
     Garbage,
+    /// Acts, then answers the right status with a body in which each letter `a` is no UTF-8.
+    InvalidUtf8,
+    /// Does nothing and answers 200 with a body that never ends.
+    EndlessBody,
     /// Does nothing and answers 403 with the HTML page of a bot guard.
     HtmlPage,
     /// Does nothing and answers 200 with a page of HTML: somebody's website, and not the service.
@@ -391,6 +410,92 @@ pub enum BlueskyFault {
     ResetFar,
     /// 429 without any header.
     NoReset,
+}
+
+/// Problems of DeepL that the sandbox reports on demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeeplFault {
+    /// 403, as for a key that was revoked.
+    WrongKey,
+    /// 456 "Quota Exceeded".
+    QuotaExceeded,
+    /// 456 in the words of DeepL's own stand-in.
+    QuotaOfPeriodExceeded,
+    /// 429 with a message.
+    TooManyRequests,
+    /// 429 without a body.
+    TooManyRequestsEmpty,
+    /// 413 for a request of more than one text.
+    TooLarge,
+    /// 400: the target language is not supported.
+    UnsupportedTarget,
+    /// 400: the target language has no forms of address.
+    UnsupportedFormality,
+    /// 529 without a body.
+    Busy,
+    /// 200 with a message and no translations.
+    ErrorInSuccess,
+}
+
+/// Problems of LibreTranslate that the sandbox reports on demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LibreTranslateFault {
+    /// 403 "Invalid API key".
+    InvalidKey,
+    /// 400: the server wants a key, and has a page where to get one.
+    KeyNeeded,
+    /// 400: the server wants a key, and has no such page.
+    KeyFromOperator,
+    /// 403 "Too many request limits violations".
+    Banned,
+    /// 429 "Slowdown: 80 per 1 minute".
+    SlowDown,
+    /// 400 for a request of more than one text: it exceeds the text limit.
+    TooManyTexts,
+    /// 400: the text exceeds the text limit.
+    TextLimit,
+    /// 400 "xx is not supported".
+    NotSupported,
+    /// 400: the target is not available from the source.
+    NotAvailable,
+    /// 500 "Cannot translate text: …".
+    CannotTranslate,
+    /// 200 with an error about the key.
+    ErrorInSuccess,
+}
+
+/// The ways in which a translation service misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TranslatorFault {
+    /// The last translation is missing.
+    MissingTranslation,
+    /// There is one translation more than texts.
+    ExtraTranslation,
+    /// The list of translations is empty.
+    NoTranslations,
+    /// Null in place of the list of translations.
+    NullTranslations,
+    /// Null in place of each text.
+    NullText,
+    /// Empty texts.
+    EmptyText,
+    /// The source text, unchanged.
+    SourceText,
+    /// A sentence in a language other than the target's.
+    WrongLanguage,
+    /// The first protected part of each text is missing.
+    MissingPlaceholder,
+    /// The first protected part of each text appears twice.
+    DoubledPlaceholder,
+    /// The first protected part of each text is cut off.
+    BrokenPlaceholder,
+    /// The first protected part of each text has spaces around it and other quotes in it: legal, but a trap.
+    SpacedPlaceholder,
+    /// Counts that are null or negative.
+    OddCounts,
 }
 
 /// Habits of servers that speak Mastodon's API, and problems that the sandbox reports on demand.

@@ -17,15 +17,18 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use futures_util::{StreamExt as _, future, stream};
 use jiff::Timestamp;
 use url::form_urlencoded;
 
 use crate::{
     bluesky,
     connection::Connection,
+    deepl,
     endpoint::{Endpoint, Service},
     faults::{BlueskyFault, Fault, MastodonFault, XFault},
     gemini::GeminiProblem,
+    libretranslate,
     limits::{LimitStatus, LimitStatuses},
     mastodon::{self, ResetForm},
     profiles::{self, ActiveProfiles},
@@ -72,7 +75,7 @@ pub(crate) async fn intercept(
     let latency = match endpoint.service() {
         Service::Gemini => call.state.gemini_latency,
         Service::X => call.state.x_latency,
-        Service::Bluesky | Service::Mastodon => Duration::ZERO,
+        Service::Bluesky | Service::Mastodon | Service::Deepl | Service::LibreTranslate => Duration::ZERO,
     };
     let wait = latency + verdict.delay;
     if wait > Duration::ZERO {
@@ -94,7 +97,22 @@ pub(crate) async fn intercept(
             request.extensions_mut().insert(habit);
             mastodon::Problem::of_fault(habit).map(|problem| problem.error_response())
         }
-        Fault::X(_) | Fault::Bluesky(_) => Some(problem(endpoint, 500)),
+        Fault::Deepl(problem) if endpoint.service() == Service::Deepl => {
+            request.extensions_mut().insert(problem);
+            deepl::Problem::of_fault(problem).map(|problem| problem.error_response())
+        }
+        Fault::LibreTranslate(problem) if endpoint.service() == Service::LibreTranslate => {
+            request.extensions_mut().insert(problem);
+            libretranslate::Problem::of_fault(problem).map(|problem| problem.error_response())
+        }
+        Fault::X(_) | Fault::Bluesky(_) | Fault::Deepl(_) | Fault::LibreTranslate(_) => {
+            Some(problem(endpoint, 500))
+        }
+        Fault::Translator(misbehavior) => {
+            request.extensions_mut().insert(misbehavior);
+            None
+        }
+        Fault::EndlessBody => Some(endless()),
         Fault::HtmlPage => Some(bot_guard()),
         Fault::Website => Some(HttpResponse::Ok().content_type("text/html; charset=UTF-8").body(WEBSITE)),
         Fault::Hang => return call.hang(request.request(), fault).await,
@@ -130,6 +148,7 @@ pub(crate) async fn intercept(
             Ok(call.answer(ServiceResponse::new(request, problem(endpoint, code)), Some(fault)))
         }
         Fault::HalfBody => call.half_body(response, fault).await,
+        Fault::InvalidUtf8 => Ok(call.answer(response.map_body(|_, body| invalid(body)), Some(fault))),
         Fault::Garbage => {
             let response = response.map_body(|_, _| BoxBody::new("{\"data\":[{\"id\":\"19\u{fffd}<<<"));
             Ok(call.answer(response, Some(fault)))
@@ -144,7 +163,7 @@ fn account_of(request: &ServiceRequest, endpoint: Endpoint, state: &State) -> Op
     let mut named = query.filter(|(name, _)| matches!(&**name, "repo" | "handle" | "did" | "acct"));
     match endpoint.service() {
         Service::X => state.world().account_in(request.path()).map(|account| account.handle.clone()),
-        Service::Gemini => None,
+        Service::Gemini | Service::Deepl | Service::LibreTranslate => None,
         Service::Bluesky => {
             let bluesky = state.bluesky();
             let name = named.next().map(|(_, name)| name.into_owned());
@@ -177,6 +196,8 @@ fn problem(endpoint: Endpoint, code: u16) -> HttpResponse {
         Service::Gemini => GeminiProblem::of_status(code).error_response(),
         Service::Bluesky => bluesky::Problem::of_status(code).error_response(),
         Service::Mastodon => mastodon::Problem::of_status(code).error_response(),
+        Service::Deepl => deepl::Problem::of_status(code).error_response(),
+        Service::LibreTranslate => libretranslate::Problem::of_status(code).error_response(),
     }
 }
 
@@ -186,6 +207,25 @@ fn named_problem(fault: XFault) -> HttpResponse {
         response.headers_mut().insert(RETRY_AFTER, 0.into());
     }
     response
+}
+
+/// A list that never ends.
+fn endless() -> HttpResponse {
+    let chunk = web::Bytes::from_static(b"[\"and so on\"], ");
+    let chunks = stream::once(future::ready(Ok::<_, Error>(web::Bytes::from_static(b"["))));
+    let chunks = chunks.chain(stream::repeat_with(move || Ok(chunk.repeat(1024).into())));
+    HttpResponse::Ok().content_type("application/json").streaming(chunks)
+}
+
+/// The body with every letter `a` replaced by a byte that UTF-8 does not have.
+fn invalid(body: BoxBody) -> BoxBody {
+    match body.try_into_bytes() {
+        Ok(bytes) => {
+            let bytes: Vec<u8> = bytes.iter().map(|byte| if *byte == b'a' { 0xff } else { *byte }).collect();
+            BoxBody::new(bytes)
+        }
+        Err(body) => body,
+    }
 }
 
 fn bot_guard() -> HttpResponse {
@@ -269,7 +309,7 @@ impl Call {
     fn usage_for(&self, fault: Fault) -> Option<Usage> {
         let now = now_ms() / 1000;
         let unused = match self.endpoint.service() {
-            Service::X | Service::Gemini => return None,
+            Service::X | Service::Gemini | Service::Deepl | Service::LibreTranslate => return None,
             Service::Bluesky => bluesky::unused(now),
             Service::Mastodon => mastodon::unused(now),
         };
@@ -286,7 +326,7 @@ impl Call {
     fn put_headers(&self, response: &mut ServiceResponse<BoxBody>, fault: Option<Fault>) {
         let usage = response.request().extensions().get::<Usage>().copied();
         match self.endpoint.service() {
-            Service::Gemini => {}
+            Service::Gemini | Service::Deepl | Service::LibreTranslate => {}
             Service::X => {
                 let statuses = response.request().extensions().get::<LimitStatuses>().copied();
                 let limiter = self.state.limiter();

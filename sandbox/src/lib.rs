@@ -1,8 +1,8 @@
-//! X, Bluesky, Mastodon and Gemini on loopback, true to the wire, with faults on demand.
+//! X, Bluesky, Mastodon, Gemini, DeepL and LibreTranslate on loopback, true to the wire, with faults on demand.
 //!
 //! Mynah's promises are about networks that fail at the worst moment. The real networks fail rarely and charge for
-//! every try; this crate fails on demand, reports what it did, and counts what it would have cost. **Its Gemini does
-//! not translate**, and states that.
+//! every try; this crate fails on demand, reports what it did, and counts what it would have cost. **Its engines do
+//! not translate**, and state that.
 //!
 //! # Layout
 //!
@@ -13,6 +13,7 @@
 //!   handles apart, `message` is what people see, `marks` what they can follow in it, `windows` are the rate limits.
 //! - `x`: the routes of X, from authentication (`auth`, `oauth1`) to the answers (`render`, `vocabulary`, `text`).
 //! - `gemini`: the routes of Gemini, and a model that misbehaves on demand.
+//! - `deepl`, `libretranslate`: these translation services. `translation` makes texts that look translated, for all three.
 //! - `profiles`: misbehavior that X and Gemini have shown in practice, in addition to what they document.
 //! - `faults`: which calls fail and how. `connection`: breaks connections.
 //! - `limits`, `bill`, `requests`: rate limits, costs, and the request log.
@@ -41,6 +42,7 @@ mod config;
 mod connection;
 mod control;
 mod credentials;
+mod deepl;
 mod endpoint;
 mod error;
 mod faults;
@@ -48,6 +50,7 @@ mod follow;
 mod gemini;
 mod hash;
 mod intercept;
+mod libretranslate;
 mod limits;
 mod marks;
 mod mastodon;
@@ -62,6 +65,7 @@ mod server;
 mod snowflake;
 mod state;
 mod timeline;
+mod translation;
 mod windows;
 mod world;
 mod x;
@@ -72,12 +76,14 @@ pub use self::{
     bill::Bill,
     config::{SandboxConfig, TargetAccount},
     control::{AccountSnapshot, BillSnapshot, PostSnapshot, Snapshot},
-    credentials::{Credentials, app_password, credentials, mastodon_token},
+    credentials::{
+        Credentials, DEEPL_API_KEY, LIBRETRANSLATE_API_KEY, app_password, credentials, mastodon_token,
+    },
     endpoint::{Endpoint, Service},
     error::SandboxError,
     faults::{
-        BlueskyFault, EndpointPattern, Fault, FaultPlan, FaultRule, GeminiFault, MastodonFault, ServiceStar,
-        Star, XFault,
+        BlueskyFault, DeeplFault, EndpointPattern, Fault, FaultPlan, FaultRule, GeminiFault,
+        LibreTranslateFault, MastodonFault, ServiceStar, Star, TranslatorFault, XFault,
     },
     limits::{Limit, RateLimits},
     message::{Message, MessageLink, MessageMedium, MessagesOf},

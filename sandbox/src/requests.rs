@@ -74,6 +74,8 @@ pub(crate) struct Requests {
     pub(crate) gemini: GeminiCounters,
     /// Gemini requests in progress.
     pub(crate) generating: u64,
+    /// Characters that DeepL would bill.
+    pub(crate) deepl_characters: u64,
     log: VecDeque<RequestRecord>,
     last: u64,
 }

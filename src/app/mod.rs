@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use mynah_actors::{
     cache::shared::Shared,
     pipeline::{ActorRefs, Factory},
@@ -177,6 +178,12 @@ pub fn language_pairs(settings: &Settings) -> Vec<(Language, Language)> {
     pairs
 }
 
+/// Lets all engines find out at once what they need to know before they are made.
+pub async fn prepare_engines(settings: &Settings) {
+    let pairs = language_pairs(settings);
+    join_all(settings.engine.order.iter().map(|engine| engine.prepare(&pairs))).await;
+}
+
 /// Makes the engines, in the order in which they are tried.
 ///
 /// # Errors
@@ -198,7 +205,7 @@ pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, Stri
     }
     let more = order.iter().filter_map(|engine| engine.more_languages().map(str::to_owned));
     let others = unused.iter().map(|kind| {
-        format!("add {:?}{}", kind.name(), if kind.secrets().is_empty() { "" } else { " with its key" })
+        format!("add {:?}{}", kind.name(), if kind.needs_secret() { " with its key" } else { "" })
     });
     let fixes: Vec<String> = more.chain(others).collect();
     let fixes = if fixes.is_empty() { String::new() } else { format!("; {}", fixes.join(", or ")) };

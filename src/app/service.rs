@@ -208,6 +208,7 @@ impl Service {
             buckets: HashMap::new(),
         };
         let targets = super::targets(settings).map_err(|error| error.to_string())?;
+        super::prepare_engines(settings).await;
         let parts = persistent.parts(settings, polling, &targets, settings.translator.pool_size)?;
         let warm_up = persistent.warm_up(settings, &parts, targets.clone())?;
         let glossaries = watch_glossaries(settings, &targets);
@@ -297,6 +298,7 @@ impl Service {
             self.pipeline.handle.pool_size().await
         };
         let targets = super::targets(&new).map_err(|error| error.to_string())?;
+        super::prepare_engines(&new).await;
         let parts = self.persistent.parts(&new, Polling::Continuous, &targets, pool_size)?;
         let warm_up = self.persistent.warm_up(&new, &parts, targets.clone())?;
         let engines = (parts.translators.1)();

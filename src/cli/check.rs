@@ -74,6 +74,9 @@ pub(super) async fn check(args: &CheckArgs, sources: &SettingsArgs, json: bool) 
 }
 
 async fn check_engines(settings: &Settings, offline: bool, findings: &mut Findings) {
+    if !offline {
+        app::prepare_engines(settings).await;
+    }
     match app::engines(settings) {
         // What is installed here says nothing about the machine where Mynah will run.
         Err(why) if offline => findings.warn(&format!("engines: on this machine, {why}")),

@@ -34,6 +34,11 @@ pub trait EngineKind: fmt::Debug + Sync {
         &[]
     }
 
+    /// Whether it is of no use without its secret.
+    fn needs_secret(&self) -> bool {
+        !self.secrets().is_empty()
+    }
+
     /// Reads its section, and its secrets where it is used. The section is read in any case, so that what is written in it is
     /// checked.
     ///
@@ -91,6 +96,10 @@ pub trait ConfiguredEngine: Any + fmt::Debug + Send + Sync {
 
     /// The longest that one call may take.
     fn longest_call(&self) -> Duration;
+
+    /// Finds out what only the service itself knows and its adapters need, such as its languages, before they are made for
+    /// these pairs of languages, each `(from, to)`. A service that does not answer stops no start.
+    async fn prepare(&self, _pairs: &[(Language, Language)]) {}
 
     /// Makes the factory of its adapters.
     ///

@@ -3,16 +3,21 @@
 //!
 //! - [`kind`]: what the service asks of every engine.
 //! - `llm`: what the language models among them share.
+//! - `marked`: what the translation services among them share.
 
 pub mod apertium;
+pub mod deepl;
 pub mod gemini;
 pub mod kind;
+pub mod libretranslate;
 mod llm;
+mod marked;
 
 pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, OF_NO_USE, try_engine};
 
 /// Every kind of engine there is.
-const KINDS: [&dyn EngineKind; 2] = [&gemini::GeminiKind, &apertium::ApertiumKind];
+const KINDS: [&dyn EngineKind; 4] =
+    [&gemini::GeminiKind, &deepl::DeeplKind, &libretranslate::LibreTranslateKind, &apertium::ApertiumKind];
 
 /// The kinds of engines that settings may name.
 #[derive(Debug, Clone)]
@@ -61,6 +66,8 @@ mod tests {
         for key in ["engine.gemini.api_key", "google.api_key", "engine.api_key", "engines.token"] {
             assert_eq!(engines.variable_of(key), Some("GEMINI_API_KEY"), "{key}");
         }
+        assert_eq!(engines.variable_of("engine.deepl.api_key"), Some("DEEPL_API_KEY"));
+        assert_eq!(engines.variable_of("engine.libretranslate.key"), Some("LIBRETRANSLATE_API_KEY"));
         for key in ["x.api_key", "targets[0].token", "admin.token"] {
             assert_eq!(engines.variable_of(key), None, "{key}");
         }

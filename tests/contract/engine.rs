@@ -40,6 +40,31 @@ pub(crate) trait Bench {
     fn misplace(&self, way: &str, times: u32) {
         unreachable!("{way} {times}");
     }
+
+    /// Makes the service reject the engine's key. Returns whether it can.
+    fn reject_key(&self) -> bool {
+        false
+    }
+
+    /// Makes the service report that its quota is used up. Returns whether it can.
+    fn exhaust_quota(&self) -> bool {
+        false
+    }
+
+    /// Makes the service refuse every text. Returns whether it can.
+    fn refuse_texts(&self) -> bool {
+        false
+    }
+
+    /// Ways in which the service damages placeholders, if it can be made to.
+    fn ways_to_damage(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Makes the service do so in every answer.
+    fn damage(&self, way: &str) {
+        unreachable!("{way}");
+    }
 }
 
 fn language(code: &str) -> Language {
@@ -134,8 +159,11 @@ pub(crate) async fn a_reply_reports_its_usage<B: Bench>() {
     for _ in 0..2 {
         let reply = translate(&*engine, &[asked("The house is red").1]).await;
         assert!(reply.calls >= 1 && reply.spoiled < reply.calls, "{reply:?}");
-        let Usage { input_tokens, output_tokens } = reply.usage;
-        assert!([input_tokens, output_tokens].iter().all(|count| *count != Some(0)), "{reply:?}");
+        let Usage { input_tokens, output_tokens, billed_characters } = reply.usage;
+        assert!(
+            [input_tokens, output_tokens, billed_characters].iter().all(|count| *count != Some(0)),
+            "{reply:?}"
+        );
     }
 }
 
@@ -239,6 +267,68 @@ pub(crate) async fn no_item_gets_the_translation_of_another<B: Bench>() {
             assert!(times > 1 || lost <= 1, "{way}: {reply:?}");
         }
     }
+}
+
+pub(crate) async fn a_damaged_placeholder_is_restored_or_noticed<B: Bench>() {
+    let bench = B::new().await;
+    let engine = bench.engine("engine");
+    let (masks, items) =
+        all_asked(&["Thanks to @bob and his 5 friends", "See (#goal) by @eve", "The sea is blue"]);
+    for way in bench.ways_to_damage() {
+        bench.damage(way);
+        let reply = translate(&*engine, &items).await;
+        for (mask, answer) in masks.iter().zip(&reply.items) {
+            match answer.as_ref().map(|answer| mask.restore(answer)) {
+                Ok(Ok(text)) => {
+                    for part in mask.protected.iter().map(|part| &part.becomes) {
+                        assert_eq!(text.matches(part.as_str()).count(), 1, "{way}: {text}");
+                    }
+                    assert!(!text.contains(['<', '>', '⟦', '⟧']), "{way}: {text}");
+                }
+                Ok(Err(_)) | Err(ItemError::Unusable(_)) => {}
+                Err(other) => panic!("{way}: {other:?}"),
+            }
+        }
+        assert!(reply.items[2].is_ok(), "{way} costs no text without placeholders: {reply:?}");
+    }
+}
+
+pub(crate) async fn a_rejected_key_is_an_error_for_a_person<B: Bench>() {
+    let bench = B::new().await;
+    let engine = bench.engine("engine");
+    if !bench.reject_key() {
+        return;
+    }
+    let error = engine.translate(&[asked("The house is red").1]).await.unwrap_err();
+    assert!(matches!(&error, EngineError::Unauthorized(why) if why.contains("_API_KEY")), "{error:?}");
+}
+
+pub(crate) async fn a_used_up_quota_names_when_to_try_again<B: Bench>() {
+    let bench = B::new().await;
+    let engine = bench.engine("engine");
+    if !bench.exhaust_quota() {
+        return;
+    }
+    let error = engine.translate(&[asked("The house is red").1]).await.unwrap_err();
+    let now = jiff::Timestamp::now();
+    assert!(
+        matches!(&error, EngineError::RateLimited { until: Some(until), .. } if *until > now),
+        "{error:?}"
+    );
+}
+
+pub(crate) async fn a_refusal_is_one_of_its_items<B: Bench>() {
+    let bench = B::new().await;
+    let engine = bench.engine("engine");
+    if !bench.refuse_texts() {
+        return;
+    }
+    let (_, items) = all_asked(&["The house is red", "#goal", "The sea is blue"]);
+    let reply = translate(&*engine, &items).await;
+    assert!(
+        matches!(&reply.items[..], [Err(ItemError::Refused(_)), Ok(_), Err(ItemError::Refused(_))]),
+        "{reply:?}"
+    );
 }
 
 pub(crate) async fn an_unreachable_service_is_a_temporary_error<B: Bench>() {
@@ -350,6 +440,10 @@ macro_rules! engine_contract {
                 an_unsupported_pair_is_refused_for_its_item_only
                 a_missing_answer_fails_only_its_item
                 no_item_gets_the_translation_of_another
+                a_damaged_placeholder_is_restored_or_noticed
+                a_rejected_key_is_an_error_for_a_person
+                a_used_up_quota_names_when_to_try_again
+                a_refusal_is_one_of_its_items
                 an_unreachable_service_is_a_temporary_error
                 unused_options_are_ignored
                 concurrent_calls_do_not_mix

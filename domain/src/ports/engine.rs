@@ -129,6 +129,8 @@ pub struct Usage {
     pub input_tokens: Option<u64>,
     /// Tokens of the answers, including what a model thought before it answered.
     pub output_tokens: Option<u64>,
+    /// Characters, for a service that charges by them.
+    pub billed_characters: Option<u64>,
 }
 
 impl Usage {
@@ -136,6 +138,7 @@ impl Usage {
     pub fn add(&mut self, other: Self) {
         self.input_tokens = sum([self.input_tokens, other.input_tokens]);
         self.output_tokens = sum([self.output_tokens, other.output_tokens]);
+        self.billed_characters = sum([self.billed_characters, other.billed_characters]);
     }
 }
 
@@ -243,7 +246,11 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_call_add_up() {
-        let usage = |input_tokens, output_tokens| Usage { input_tokens, output_tokens };
+        let usage = |input_tokens, output_tokens| Usage {
+            input_tokens,
+            output_tokens,
+            billed_characters: output_tokens,
+        };
         let item = |text: &str| Ok(MaskedText(vec![crate::text::Segment::Words(text.into())]));
         let mut reply = Reply { items: vec![item("a")], calls: 1, spoiled: 1, usage: usage(Some(5), None) };
         reply.append(Reply { items: vec![item("b")], calls: 2, spoiled: 0, usage: usage(Some(7), Some(1)) });

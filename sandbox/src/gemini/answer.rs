@@ -8,9 +8,13 @@ use serde_json::{Value, json};
 use super::{
     problems::GeminiProblem,
     request::{Echo, Item, Request},
-    words::WordList,
 };
-use crate::{faults::GeminiFault, hash, x::text};
+use crate::{
+    faults::GeminiFault,
+    hash,
+    translation::{BRACKETS, in_another_language, is_protected, translated, words},
+    x::text,
+};
 
 /// Four characters are about one token.
 const CHARS_PER_TOKEN: usize = 4;
@@ -233,11 +237,7 @@ fn item_text(item: &Item, fault: Option<GeminiFault>) -> String {
         Some(GeminiFault::WrongLanguage) => {
             let protected: Vec<&str> =
                 words(&item.text).into_iter().filter(|word| is_protected(word)).collect();
-            let sentence = if item.target.starts_with("ru") {
-                "この文は頼まれた言語で書かれていません。"
-            } else {
-                "Это предложение написано не на том языке, о котором просили."
-            };
+            let sentence = in_another_language(&item.target);
             format!("{sentence} {}", protected.join(" ")).trim_end().to_owned()
         }
         Some(GeminiFault::ControlCharacters) => format!("{marked}\u{7}\u{1b}[31m\u{9b}2J"),
@@ -254,26 +254,6 @@ fn item_text(item: &Item, fault: Option<GeminiFault>) -> String {
             None => marked,
         },
     }
-}
-
-/// The text with each unprotected word replaced by one of the language.
-fn translated(text: &str, language: &str) -> String {
-    let vocabulary = WordList::of(language);
-    let mut out = String::with_capacity(text.len() + text.len() / 2);
-    let mut done = 0;
-    for word in words(text) {
-        // Each word is a slice of the text.
-        let at = word.as_ptr() as usize - text.as_ptr() as usize;
-        out.push_str(&text[done..at]);
-        if is_protected(word) {
-            out.push_str(word);
-        } else {
-            vocabulary.replace(word, &mut out);
-        }
-        done = at + word.len();
-    }
-    out.push_str(&text[done..]);
-    out
 }
 
 /// The text with its first protected word replaced, or unchanged if it has none.
@@ -300,57 +280,11 @@ fn shorten(mut text: String, max: usize) -> String {
     text
 }
 
-/// Brackets that may mark a placeholder.
-const BRACKETS: [(char, char); 7] =
-    [('⟦', '⟧'), ('⟪', '⟫'), ('⦃', '⦄'), ('\u{e000}', '\u{e001}'), ('⟨', '⟩'), ('{', '}'), ('<', '>')];
-
-/// Splits a text into words at white space, but not inside brackets.
-fn words(text: &str) -> Vec<&str> {
-    let mut words = Vec::new();
-    let mut start = None;
-    let mut closer = None;
-    for (at, letter) in text.char_indices() {
-        if closer == Some(letter) {
-            closer = None;
-        } else if closer.is_none()
-            && !letter.is_ascii_alphanumeric()
-            && let Some((_, close)) = BRACKETS.iter().find(|(open, _)| *open == letter)
-            && text[at..].contains(*close)
-        {
-            closer = Some(*close);
-        }
-        match (start, letter.is_whitespace() && closer.is_none()) {
-            (None, false) => start = Some(at),
-            (Some(from), true) => {
-                words.push(&text[from..at]);
-                start = None;
-            }
-            _ => {}
-        }
-    }
-    words.extend(start.map(|from| &text[from..]));
-    words
-}
-
 /// Whether a word is nothing but one placeholder, or marks.
 fn is_placeholder(word: &str) -> bool {
     let inside =
         BRACKETS[..4].iter().find_map(|(open, close)| word.strip_prefix(*open)?.strip_suffix(*close));
     inside.is_some() || !word.contains(char::is_alphanumeric)
-}
-
-/// Whether a word is a placeholder, a link, a mention or a tag.
-fn is_protected(word: &str) -> bool {
-    if word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return false;
-    }
-    let bracketed =
-        BRACKETS.iter().any(|(open, close)| word.find(*open).is_some_and(|at| word[at..].contains(*close)));
-    bracketed
-        || word.starts_with(['@', '#', '$', '%'])
-        || word.contains("://")
-        || (word.starts_with("__") && word.trim_end_matches(['.', ',']).ends_with("__"))
-        || (word.starts_with("[[") && word.contains("]]"))
 }
 
 #[cfg(test)]

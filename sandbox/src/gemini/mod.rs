@@ -4,7 +4,6 @@
 mod answer;
 mod problems;
 mod request;
-mod words;
 
 use std::borrow::Cow;
 
@@ -15,8 +14,7 @@ pub(crate) use self::problems::GeminiProblem;
 use crate::{credentials::GEMINI_API_KEY, faults::GeminiFault, requests::LoggedCaller, state::State};
 
 /// The notice on the page and in the log.
-pub(crate) const NOTICE: &str =
-    "The sandbox's Gemini does not translate: it answers with random words of the target language.";
+pub(crate) const NOTICE: &str = "The sandbox does not translate: its Gemini, DeepL and LibreTranslate answer with random words of the target language.";
 
 /// Models that were offered in November 2026.
 const MODELS: [&str; 9] = [

@@ -1,5 +1,5 @@
 //! The page at `/`: each post of the followed account with its translations beside it, what the calls would cost, and,
-//! once the sandbox's Gemini was asked, the notice that it does not translate. The server renders the page and escapes
+//! once an engine was asked, the notice that the sandbox does not translate. The server renders the page and escapes
 //! every text; the script only fetches it again.
 
 mod card;
@@ -13,6 +13,7 @@ use actix_web::{HttpResponse, http::header::ContentType, web};
 use self::{card::Card, rows::Timelines};
 use crate::{
     control::{self, AccountSnapshot, Snapshot},
+    endpoint::{Endpoint, Service},
     message::MessagesOf,
     network::Network,
     state::State,
@@ -140,7 +141,9 @@ fn header(out: &mut String, snapshot: &Snapshot) {
         "<header><h1>Mynah's sandbox</h1><p class=\"quiet\">It stands in for {services} on this machine. Nothing \
          leaves it.</p>"
     );
-    if gemini.requests > 0 {
+    let is_translator =
+        |endpoint: &Endpoint| matches!(endpoint.service(), Service::Deepl | Service::LibreTranslate);
+    if gemini.requests > 0 || snapshot.endpoints.keys().any(is_translator) {
         let _ = write!(out, "<p class=\"notice\">{}</p>", escape(snapshot.notice));
     }
     let mut numbers = vec![

@@ -34,7 +34,11 @@ pub(super) struct Usage {
 
 impl From<Usage> for engine::Usage {
     fn from(usage: Usage) -> Self {
-        Self { input_tokens: usage.prompt, output_tokens: engine::sum([usage.answer, usage.thoughts]) }
+        Self {
+            input_tokens: usage.prompt,
+            output_tokens: engine::sum([usage.answer, usage.thoughts]),
+            ..Self::default()
+        }
     }
 }
 
@@ -312,7 +316,8 @@ mod tests {
         let sums = |prompt, answer, thoughts| {
             engine::Usage::from(Usage { prompt, cached: Some(5), answer, thoughts })
         };
-        let all = engine::Usage { input_tokens: Some(12), output_tokens: Some(38) };
+        let all =
+            engine::Usage { input_tokens: Some(12), output_tokens: Some(38), ..engine::Usage::default() };
         assert_eq!(sums(Some(12), Some(8), Some(30)), all);
         assert_eq!(sums(None, Some(38), None), engine::Usage { input_tokens: None, ..all });
         assert_eq!(sums(None, None, None), engine::Usage::default());

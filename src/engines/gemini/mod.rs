@@ -327,7 +327,7 @@ mod tests {
         });
         let five = ["a", "b", "c", "d", "e"].map(item);
         let reply = fake.gemini().translate(&five).await.unwrap();
-        let usage = Usage { input_tokens: Some(200), output_tokens: Some(20) };
+        let usage = Usage { input_tokens: Some(200), output_tokens: Some(20), ..Usage::default() };
         assert_eq!((reply.calls, reply.spoiled, reply.usage), (2, 0, usage));
         let silent = fake.gemini().translate(&[item("#goal")]).await.unwrap();
         assert_eq!((silent.calls, silent.usage), (0, Usage::default()));

@@ -196,7 +196,7 @@ mod tests {
             let texts: Vec<String> = prompt.items.iter().map(|item| item.text.words().collect()).collect();
             let outcome = (self.0)(&texts);
             self.1.borrow_mut().push(texts);
-            Ok((outcome, Usage { input_tokens: Some(1), output_tokens: None }))
+            Ok((outcome, Usage { input_tokens: Some(1), ..Usage::default() }))
         }
     }
 

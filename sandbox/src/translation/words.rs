@@ -75,8 +75,8 @@ impl WordList {
         static WORDS: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
             LANGUAGES.iter().map(|(code, words)| (*code, words.split(' ').collect())).collect()
         });
-        let base = language.split('-').next().unwrap_or(language);
-        Self(WORDS.get(base).map(Vec::as_slice))
+        let base = language.split('-').next().unwrap_or(language).to_ascii_lowercase();
+        Self(WORDS.get(base.as_str()).map(Vec::as_slice))
     }
 
     /// Appends a word in the language to `out`. Its letters change, its punctuation stays.
