@@ -6,6 +6,11 @@ pub(crate) const APP_BEARER_TOKEN: &str = "sandbox-app-bearer";
 /// The key for Gemini, shared by all.
 pub(crate) const GEMINI_API_KEY: &str = "sandbox-gemini-key";
 
+/// The id of the app that logs in to X with OAuth 2.0.
+pub const X_CLIENT_ID: &str = "sandbox-x-client-id";
+/// Its secret.
+pub const X_CLIENT_SECRET: &str = "sandbox-x-client-secret";
+
 /// The keys of one target account on the sandbox's X, and the keys that all share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {

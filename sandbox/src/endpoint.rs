@@ -74,6 +74,10 @@ endpoints! {
         MediaStatus = "x.media_status",
         /// `POST /2/media/metadata`
         MediaMetadata = "x.media_metadata",
+        /// `POST /2/oauth2/token`
+        Token = "x.token",
+        /// `POST /2/oauth2/revoke`
+        Revoke = "x.revoke",
     }
     Gemini {
         /// `POST /v1beta/models/{model}:generateContent`
@@ -130,6 +134,12 @@ endpoints! {
         MastodonMedia = "mastodon.media",
         /// `GET /api/v1/streaming/user`
         MastodonStream = "mastodon.stream",
+        /// `POST /api/v1/apps`
+        MastodonApps = "mastodon.apps",
+        /// `POST /oauth/token`
+        MastodonToken = "mastodon.token",
+        /// `POST /oauth/revoke`
+        MastodonRevoke = "mastodon.revoke",
     }
 }
 
@@ -155,6 +165,8 @@ impl Endpoint {
             }
             ["xrpc", call] => Self::of_bluesky(method, call),
             [did] if method == Method::GET && did.starts_with("did:") => Some(Self::BlueskyDid),
+            ["oauth", "token"] if method == Method::POST => Some(Self::MastodonToken),
+            ["oauth", "revoke"] if method == Method::POST => Some(Self::MastodonRevoke),
             ["api", version, rest @ ..] => Self::of_mastodon(method, version, rest),
             _ => None,
         }
@@ -179,6 +191,8 @@ impl Endpoint {
                 Some(Self::MediaChunk)
             }
             ["media", "metadata"] if post => Some(Self::MediaMetadata),
+            ["oauth2", "token"] if post => Some(Self::Token),
+            ["oauth2", "revoke"] if post => Some(Self::Revoke),
             _ => None,
         }
     }
@@ -207,6 +221,7 @@ impl Endpoint {
         let post = method == Method::POST;
         match (version, path) {
             ("v2", ["instance"]) if get => Some(Self::MastodonInstance),
+            ("v1", ["apps"]) if post => Some(Self::MastodonApps),
             ("v1", ["accounts", "verify_credentials"]) if get => Some(Self::MastodonVerify),
             ("v1", ["accounts", _]) if get => Some(Self::MastodonLookup),
             ("v1", ["accounts", _, "statuses"]) if get => Some(Self::MastodonTimeline),

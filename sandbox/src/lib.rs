@@ -55,6 +55,7 @@ mod media;
 mod message;
 mod multipart;
 mod network;
+mod oauth;
 mod page;
 mod profiles;
 mod requests;
@@ -72,7 +73,7 @@ pub use self::{
     bill::Bill,
     config::{SandboxConfig, TargetAccount},
     control::{AccountSnapshot, BillSnapshot, PostSnapshot, Snapshot},
-    credentials::{Credentials, app_password, credentials, mastodon_token},
+    credentials::{Credentials, X_CLIENT_ID, X_CLIENT_SECRET, app_password, credentials, mastodon_token},
     endpoint::{Endpoint, Service},
     error::SandboxError,
     faults::{
@@ -154,7 +155,7 @@ impl Sandbox {
         self.state.break_post(handle, id);
     }
 
-    /// Ends the sessions of an account on Bluesky, as if hours had passed: its access tokens have expired, and refresh
+    /// Ends the sessions of an account on Bluesky or X, as if hours had passed: its access tokens have expired, and refresh
     /// tokens that were used once are refused.
     pub fn expire_sessions(&self, handle: &str) {
         self.state.expire_sessions(handle);
