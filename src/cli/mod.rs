@@ -58,6 +58,7 @@ Examples:
 const EXAMPLES: &str = "\
 Examples:
   mynah demo                                  watch Mynah work, with everything on this machine
+  mynah login x @example_es                   log in to an account that publishes
   mynah check                                 check settings, keys and services
   echo 'Good morning!' | mynah preview        show its translations, their length and price
   mynah once                                  publish everything that is waiting, then exit

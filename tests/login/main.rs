@@ -2,7 +2,9 @@
 //! that can go wrong, none of which stores anything.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
+#[path = "../support/mod.rs"]
 mod support;
+mod x;
 
 use std::{
     fs,
