@@ -17,7 +17,7 @@ const OTHERS: u32 = 0o077;
 const STICKY: u32 = 0o1000;
 
 /// Names of Mynah's files in a data folder, up to the first dot or hyphen; covers backups of the ledger, too.
-const OURS: [&str; 5] = ["admin", "cache", "ledger", "metrics", "pulse"];
+const OURS: [&str; 6] = ["admin", "cache", "credentials", "ledger", "metrics", "pulse"];
 
 /// Makes this process create files and folders for its own user only, whatever its initial umask.
 pub fn make_files_private() {

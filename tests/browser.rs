@@ -592,3 +592,37 @@ async fn the_demo_and_its_page_show_the_same() {
     support::signal(demo.id(), support::Signal::INT);
     assert!(demo.wait().unwrap().success());
 }
+
+/// A login as a person makes it: on the page of the network, which leads back to the command.
+#[actix_rt::test]
+async fn a_person_allows_a_login_in_the_browser_and_denies_another() {
+    const ACCOUNT: &str = "town_es@mastodon.example";
+    let config = SandboxConfig { account: support::SOURCE.into(), ..SandboxConfig::default() };
+    let sandbox = mynah_sandbox::start(config.target(ACCOUNT, "es")).await.unwrap();
+    let url = sandbox.url();
+    let mut town = Town::on(sandbox, &[], "gemini");
+    let mut settings = std::fs::read_to_string(town.config()).unwrap();
+    settings.push_str(&format!(
+        "[mastodon]\nbase_url = \"{url}\"\n[[targets]]\nnetwork = \"mastodon\"\nlanguage = \"es\"\naccount = \"{ACCOUNT}\"\n"
+    ));
+    std::fs::write(town.config(), settings).unwrap();
+    town.environment = vec![("GEMINI_API_KEY".into(), "sandbox-gemini-key".into())];
+    let browser = Browser::open().await;
+    for (decision, shown, code) in [("deny", "denied", 1), ("allow", "received the login", 0)] {
+        let mut command = town.command(&["login", "mastodon", ACCOUNT]).spawn().unwrap();
+        let mut notes = BufReader::new(command.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let address = notes.find(|line| line.trim_start().starts_with("http")).unwrap();
+        browser.page.goto(address.trim()).await.unwrap();
+        browser
+            .page
+            .find(Locator::Css(&format!("button[value={decision}]")))
+            .await
+            .unwrap()
+            .click()
+            .await
+            .unwrap();
+        browser.until(shown, &format!("return document.body.innerText.includes({shown:?})")).await;
+        assert_eq!(command.wait().unwrap().code(), Some(code), "{}", notes.collect::<Vec<_>>().join("\n"));
+    }
+    browser.close().await;
+}

@@ -11,6 +11,7 @@
 //! | building it | `poller.build`, `translator.build`, `publisher.build` |
 //! | a call to an upstream | `source.read`, `destination.publish`, `destination.lookup`, `engine.translate`; each with `.before` and `.after` |
 //! | a transaction | `ledger.commit.before`, `ledger.commit.after` |
+//! | a renewal of the tokens of a login | `login.renew.before`, `login.renew.after`, `login.renew.saved` |
 //! | a copy of the ledger | `backup.step`, `restore.copied`, `restore.checked`, `copy.piece` |
 
 /// Passes the failpoint of that name, and fails there if a test asked for it.

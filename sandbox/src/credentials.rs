@@ -10,6 +10,10 @@ pub(crate) const GEMINI_API_KEY: &str = "sandbox-gemini-key";
 pub const DEEPL_API_KEY: &str = "sandbox-deepl-key:fx";
 /// The key for the sandbox's LibreTranslate, which also answers without one.
 pub const LIBRETRANSLATE_API_KEY: &str = "sandbox-libretranslate-key";
+/// The id of the app that logs in to X with OAuth 2.0.
+pub const X_CLIENT_ID: &str = "sandbox-x-client-id";
+/// Its secret.
+pub const X_CLIENT_SECRET: &str = "sandbox-x-client-secret";
 
 /// The keys of one target account on the sandbox's X, and the keys that all share.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -78,6 +78,10 @@ endpoints! {
         MediaStatus = "x.media_status",
         /// `POST /2/media/metadata`
         MediaMetadata = "x.media_metadata",
+        /// `POST /2/oauth2/token`
+        Token = "x.token",
+        /// `POST /2/oauth2/revoke`
+        Revoke = "x.revoke",
     }
     Gemini {
         /// `POST /v1beta/models/{model}:generateContent`
@@ -134,6 +138,12 @@ endpoints! {
         MastodonMedia = "mastodon.media",
         /// `GET /api/v1/streaming/user`
         MastodonStream = "mastodon.stream",
+        /// `POST /api/v1/apps`
+        MastodonApps = "mastodon.apps",
+        /// `POST /oauth/token`
+        MastodonToken = "mastodon.token",
+        /// `POST /oauth/revoke`
+        MastodonRevoke = "mastodon.revoke",
     }
     Deepl {
         /// `POST /v2/translate`
@@ -171,6 +181,8 @@ impl Endpoint {
             }
             ["xrpc", call] => Self::of_bluesky(method, call),
             [did] if method == Method::GET && did.starts_with("did:") => Some(Self::BlueskyDid),
+            ["oauth", "token"] if method == Method::POST => Some(Self::MastodonToken),
+            ["oauth", "revoke"] if method == Method::POST => Some(Self::MastodonRevoke),
             ["api", version, rest @ ..] => Self::of_mastodon(method, version, rest),
             ["v2", "translate"] if method == Method::POST => Some(Self::DeeplTranslate),
             ["v2", "usage"] if method == Method::GET => Some(Self::DeeplUsage),
@@ -199,6 +211,8 @@ impl Endpoint {
                 Some(Self::MediaChunk)
             }
             ["media", "metadata"] if post => Some(Self::MediaMetadata),
+            ["oauth2", "token"] if post => Some(Self::Token),
+            ["oauth2", "revoke"] if post => Some(Self::Revoke),
             _ => None,
         }
     }
@@ -227,6 +241,7 @@ impl Endpoint {
         let post = method == Method::POST;
         match (version, path) {
             ("v2", ["instance"]) if get => Some(Self::MastodonInstance),
+            ("v1", ["apps"]) if post => Some(Self::MastodonApps),
             ("v1", ["accounts", "verify_credentials"]) if get => Some(Self::MastodonVerify),
             ("v1", ["accounts", _]) if get => Some(Self::MastodonLookup),
             ("v1", ["accounts", _, "statuses"]) if get => Some(Self::MastodonTimeline),

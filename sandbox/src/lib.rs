@@ -58,6 +58,7 @@ mod media;
 mod message;
 mod multipart;
 mod network;
+mod oauth;
 mod page;
 mod profiles;
 mod requests;
@@ -77,7 +78,8 @@ pub use self::{
     config::{SandboxConfig, TargetAccount},
     control::{AccountSnapshot, BillSnapshot, PostSnapshot, Snapshot},
     credentials::{
-        Credentials, DEEPL_API_KEY, LIBRETRANSLATE_API_KEY, app_password, credentials, mastodon_token,
+        Credentials, DEEPL_API_KEY, LIBRETRANSLATE_API_KEY, X_CLIENT_ID, X_CLIENT_SECRET, app_password, credentials,
+        mastodon_token,
     },
     endpoint::{Endpoint, Service},
     error::SandboxError,
@@ -160,7 +162,7 @@ impl Sandbox {
         self.state.break_post(handle, id);
     }
 
-    /// Ends the sessions of an account on Bluesky, as if hours had passed: its access tokens have expired, and refresh
+    /// Ends the sessions of an account on Bluesky or X, as if hours had passed: its access tokens have expired, and refresh
     /// tokens that were used once are refused.
     pub fn expire_sessions(&self, handle: &str) {
         self.state.expire_sessions(handle);

@@ -24,7 +24,7 @@ use crate::{
     timeline::TimelinePost,
     windows::Windows,
     world::{PostId, UserState, World},
-    x::{oauth1::Nonces, stream::FilteredStream},
+    x::{oauth1::Nonces, oauth2::Logins, stream::FilteredStream},
 };
 
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub(crate) struct State {
     requests: Mutex<Requests>,
     nonces: Mutex<Nonces>,
     stream: Mutex<FilteredStream>,
+    x_logins: Mutex<Logins>,
     changed: watch::Sender<u64>,
     /// The server's worker may outlive the server for a moment, with its open connections.
     has_stopped: AtomicBool,
@@ -81,6 +82,7 @@ impl State {
             requests: Mutex::default(),
             nonces: Mutex::default(),
             stream: Mutex::default(),
+            x_logins: Mutex::default(),
             changed: watch::channel(0).0,
             has_stopped: AtomicBool::new(false),
             x_latency: config.x_latency,
@@ -124,6 +126,10 @@ impl State {
 
     pub(crate) fn nonces(&self) -> MutexGuard<'_, Nonces> {
         lock(&self.nonces)
+    }
+
+    pub(crate) fn x_logins(&self) -> MutexGuard<'_, Logins> {
+        lock(&self.x_logins)
     }
 
     pub(crate) fn stream(&self) -> MutexGuard<'_, FilteredStream> {
@@ -215,9 +221,13 @@ impl State {
         now
     }
 
-    /// Ends the sessions of an account on Bluesky, as if hours had passed.
+    /// Ends the sessions of an account on Bluesky or X, as if hours had passed.
     pub(crate) fn expire_sessions(&self, handle: &str) {
-        self.bluesky().expire_sessions(handle);
+        match Network::of(handle) {
+            Network::X => self.x_logins().expire(handle),
+            Network::Bluesky => self.bluesky().expire_sessions(handle),
+            Network::Mastodon => {}
+        }
         self.touch();
     }
 

@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 use mynah_actors::cache::shared::PATIENCE;
 use mynah_domain::ports::Ledger;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::{Failure, SettingsArgs, print_json, print_line, scratch::Scratch};
 use crate::{
     app, cache,
+    credentials::StoredLogin,
     ledger::Place,
     permissions,
     settings::{self, Former, InForce, Needed, Problem, Settings, SettingsError, TargetSettings},
@@ -22,6 +24,9 @@ use crate::{
 
 /// How many accounts are listed one by one.
 const LISTED: usize = 12;
+
+/// The verdict on a login whose tokens a running service has.
+const IN_USE: &str = "not tried: the running service has its tokens; `mynah status` shows how the account is";
 
 /// How many accounts are checked at once.
 const AT_ONCE: usize = 4;
@@ -54,6 +59,9 @@ pub(super) async fn check(args: &CheckArgs, sources: &SettingsArgs, json: bool) 
     for exposed in secrets.filter_map(|file| permissions::exposed_secrets(file)) {
         findings.warn(&exposed.to_string());
     }
+    for login in settings.logins().iter() {
+        findings.add(&format!("login {} {}", login.network, login.account), check_login(login));
+    }
     check_engines(&settings, args.offline, &mut findings).await;
     if !args.offline {
         check_ledger(&settings, &mut findings).await;
@@ -71,6 +79,17 @@ pub(super) async fn check(args: &CheckArgs, sources: &SettingsArgs, json: bool) 
         findings.note(&format!("not set here, but needed to run: {}", findings.missing.join(", ")));
     }
     findings.finish(args.offline)
+}
+
+/// What a stored login allows, and until when.
+fn check_login(login: &StoredLogin) -> Result<String, String> {
+    let StoredLogin { network, account, scopes, expires, .. } = login;
+    let allows = if scopes.is_empty() { String::new() } else { format!("allows {}; ", scopes.join(" ")) };
+    match expires {
+        None => Ok(format!("{allows}lasts until it is revoked")),
+        Some(end) if *end > Timestamp::now() => Ok(format!("{allows}ends at {end}")),
+        Some(end) => Err(format!("it ended at {end}; run `mynah login {network} {account}`")),
+    }
 }
 
 async fn check_engines(settings: &Settings, offline: bool, findings: &mut Findings) {
@@ -120,7 +139,20 @@ async fn check_accounts(settings: &Settings, findings: &mut Findings) -> Result<
     let scratch = Scratch::new("check")?;
     let ledger: Arc<dyn Ledger> =
         app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
-    let calls = settings.sources.iter().map(|source| source.connection.check(ledger.clone()));
+    // Tokens that are replaced are the service's, and in its ledger.
+    let renews = settings.sources.iter().any(|source| source.connection.renews_tokens())
+        || settings.targets.iter().any(|target| target.connection.renews_tokens());
+    let own = if renews { app::open_ledger(settings).await.ok() } else { None };
+    let ledger_for = |renews: bool| if renews { own.clone() } else { Some(ledger.clone()) };
+    let calls = settings.sources.iter().map(|source| {
+        let ledger = ledger_for(source.connection.renews_tokens());
+        async move {
+            match ledger {
+                Some(ledger) => source.connection.check(ledger).await,
+                None => Ok(IN_USE.to_owned()),
+            }
+        }
+    });
     let outcomes = at_most(AT_ONCE, calls).await;
     let checked = settings.sources.iter().zip(outcomes);
     let checked = checked.map(|(source, outcome)| {
@@ -130,8 +162,16 @@ async fn check_accounts(settings: &Settings, findings: &mut Findings) -> Result<
     let mut seen = HashSet::new();
     let targets: Vec<&TargetSettings> =
         settings.targets.iter().filter(|target| seen.insert(target.account_id())).collect();
-    let outcomes =
-        at_most(AT_ONCE, targets.iter().map(|target| target.connection.check(ledger.clone()))).await;
+    let calls = targets.iter().map(|target| {
+        let ledger = ledger_for(target.connection.renews_tokens());
+        async move {
+            match ledger {
+                Some(ledger) => target.connection.check(ledger).await,
+                None => Ok(IN_USE.to_owned()),
+            }
+        }
+    });
+    let outcomes = at_most(AT_ONCE, calls).await;
     let checked = targets.iter().zip(outcomes).map(|(target, outcome)| {
         let limit = target.rules().limits().text;
         let outcome = outcome.map(|fine| format!("{fine}; a post may weigh up to {limit}"));

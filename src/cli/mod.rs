@@ -15,12 +15,14 @@ mod health;
 mod instances;
 mod jobs;
 mod ledger;
+mod login;
 mod logs;
 mod manual;
 mod once;
 mod output;
 mod pause;
 mod performance;
+mod person;
 mod preview;
 mod reach;
 mod reload;
@@ -56,6 +58,7 @@ Examples:
 const EXAMPLES: &str = "\
 Examples:
   mynah demo                                  watch Mynah work, with everything on this machine
+  mynah login x @example_es                   log in to an account that publishes
   mynah check                                 check settings, keys and services
   echo 'Good morning!' | mynah preview        show its translations, their length and price
   mynah once                                  publish everything that is waiting, then exit
@@ -100,6 +103,10 @@ enum Command {
     Once,
     /// Check settings, keys and services, and report all problems at once
     Check(check::CheckArgs),
+    /// Log in to an account in a browser, and store what publishing there needs
+    Login(login::LoginArgs),
+    /// Remove the stored login of an account, and revoke it where its network can
+    Logout(login::LogoutArgs),
     /// Show what a text or a post would become: translations, length, price, problems
     Preview(preview::PreviewArgs),
     /// Show how the service, its accounts and its engines are: what to look at first
@@ -237,6 +244,8 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Run => run::run(&run::arguments(args, json)).await,
         Command::Once => once::once(&args.load()?, json).await,
         Command::Check(check) => check::check(&check, args, json).await,
+        Command::Login(login) => login::log_in(&login, args, json).await,
+        Command::Logout(logout) => login::log_out(&logout, args, json).await,
         Command::Preview(preview) => preview::preview(&preview, args, json).await,
         Command::Status => status::status(json, &local()?).await,
         Command::Performance(performance) => performance::performance(&performance, json, &local()?).await,

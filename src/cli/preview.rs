@@ -491,7 +491,13 @@ async fn fetch(which: &str, settings: &Settings) -> Result<Post, Failure> {
         .post_named(which)
         .map_err(|Refusal { what, fix }| Failure::Usage(format!("{what}; {fix}")))?;
     let scratch = Scratch::new("preview")?;
-    let ledger = app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
+    let opened = if source.connection.renews_tokens() {
+        // The tokens are replaced meanwhile, and the next ones must be on record.
+        app::open_ledger(settings).await
+    } else {
+        app::open_ledger_in(scratch.path())
+    };
+    let ledger = opened.map_err(|error| Failure::Work(error.to_string()))?;
     source.connection.post(&id, ledger).await.map_err(Failure::Work)
 }
 

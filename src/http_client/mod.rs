@@ -150,6 +150,12 @@ impl Request {
         self.header(header::CONTENT_TYPE.as_str(), content_type)
     }
 
+    /// Sets the body, whose type is among the headers already.
+    #[must_use]
+    pub fn with_body(self, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
     fn redactor(&self) -> Redactor {
         Redactor::for_request(self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }

@@ -19,6 +19,7 @@ use mynah_domain::{
 
 use crate::{
     http_client::Transport,
+    login::LogIn,
     settings::{
         Reader, Vault,
         kinds::{Read, refuse},
@@ -93,6 +94,11 @@ pub trait Network: fmt::Debug + Sync {
                 format!("name it by its id, such as {:?}", self.example_id()),
             ),
         }
+    }
+
+    /// How people log in to its accounts with `mynah login`, if they can.
+    fn log_in(&self) -> Option<&'static dyn LogIn> {
+        None
     }
 
     /// The environment variable for a secret that somebody wrote into the settings under this key; `account` is the
@@ -199,6 +205,11 @@ pub trait Followed: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether its tokens are replaced while it is used. Then it must be used only with the ledger that has the last ones.
+    fn renews_tokens(&self) -> bool {
+        false
+    }
+
     /// Checks that the account exists and can be read, for `mynah check`.
     ///
     /// # Errors
@@ -239,6 +250,11 @@ pub trait Published: fmt::Debug + Send + Sync {
     /// checked at once; if this is empty, they are checked whenever any secret changes.
     fn secrets(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether its tokens are replaced while it is used. Then it must be used only with the ledger that has the last ones.
+    fn renews_tokens(&self) -> bool {
+        false
     }
 
     /// Asks the network whose credentials these are, whatever the ledger knows about them, and returns the account's

@@ -3,7 +3,7 @@
 //! origin and how to fix it.
 //!
 //! Settings come from `config.toml`, then `MYNAH__SECTION__KEY`, then `--set section.key=value`; later ones win.
-//! Secrets come only from the environment or from files that it names.
+//! Secrets come only from the environment, from files that it names, or from the store that `mynah login` fills.
 //!
 //! # Layout
 //!
@@ -119,7 +119,7 @@ fn load_layers(
         }
     };
     let mut reader = Reader::new(&layers, problems);
-    let mut vault = Vault::new(&sources.env, sources.needed);
+    let mut vault = Vault::new(&sources.env, sources.needed).with_store();
     let registries = Registries { networks: &sources.networks, engines: &sources.engines };
     let settings = read::settings(&mut reader, &mut vault, registries);
     let Reader { mut problems, mut in_force, missing, .. } = reader;
@@ -135,7 +135,14 @@ fn load_layers(
             in_force.append(&mut vault.in_force);
             let preset = in_force.iter().find(|one| one.key == "preset").map(|one| one.value.as_str());
             let former = former::in_use(&sources.env, preset, layers.written.contains_key(sources::LIST));
-            Ok(Settings { in_force, former, secrets: vault.secrets, secret_files: vault.files, ..settings })
+            Ok(Settings {
+                in_force,
+                former,
+                secrets: vault.secrets,
+                secret_files: vault.files,
+                logins: vault.logins,
+                ..settings
+            })
         }
         _ => Err(SettingsError::new(problems)),
     }
@@ -148,6 +155,15 @@ fn load_layers(
 pub(crate) fn ledger_password(env: &HashMap<String, String>) -> Result<Option<SecretString>, SettingsError> {
     let mut vault = Vault::new(env, Needed::Nothing);
     vault.find(secrets::LEDGER_PASSWORD).map_err(|_| SettingsError::new(vault.problems))
+}
+
+/// The key of the store of logins, for a command that changes the store.
+///
+/// # Errors
+/// Why it cannot be used.
+pub(crate) fn store_key(env: &HashMap<String, String>) -> Result<Option<SecretString>, SettingsError> {
+    let mut vault = Vault::new(env, Needed::Nothing);
+    vault.store_key().map_err(|_| SettingsError::new(vault.problems))
 }
 
 /// A key that settings may have.

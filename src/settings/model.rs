@@ -19,6 +19,7 @@ use secrecy::SecretString;
 use super::{Former, Origin};
 use crate::{
     cache,
+    credentials::Logins,
     engines::{ConfiguredEngine, EngineKind},
     http_client::Transport,
     ledger::{Place, postgres::Address},
@@ -68,6 +69,7 @@ pub struct Settings {
     /// Every secret that was found, by its variable, to notice changed ones. `Debug` shows none.
     pub(super) secrets: BTreeMap<String, SecretString>,
     pub(super) secret_files: Vec<PathBuf>,
+    pub(super) logins: Logins,
 }
 
 impl Settings {
@@ -95,6 +97,11 @@ impl Settings {
     pub fn targets_of<'a>(&'a self, source: &'a SourceSettings) -> impl Iterator<Item = &'a TargetSettings> {
         let id = source.id();
         self.targets.iter().filter(move |target| target.source.id() == id)
+    }
+
+    /// What `mynah login` stored, if the command needs secrets.
+    pub fn logins(&self) -> &Logins {
+        &self.logins
     }
 
     /// The files that secrets were read from.

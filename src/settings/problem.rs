@@ -22,6 +22,8 @@ pub enum Origin {
     Environment(String),
     /// A `--set` flag, with its key.
     Flag(String),
+    /// The store of logins.
+    Store,
     /// Not written: the preset's default.
     Preset(Preset),
     /// Not written.
@@ -37,6 +39,7 @@ impl fmt::Display for Origin {
             }
             Self::Environment(name) => write!(f, "environment variable {name}"),
             Self::Flag(key) => write!(f, "--set {key}"),
+            Self::Store => f.write_str("mynah login"),
             Self::Preset(preset) => write!(f, "preset {preset}"),
             Self::Default => f.write_str("default"),
         }

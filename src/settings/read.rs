@@ -30,6 +30,7 @@ use super::{
     targets::{self, Common, TargetAccount, Unconnected},
 };
 use crate::{
+    credentials::Logins,
     engines::{EngineKind, EngineSection, Engines},
     http_client::Transport,
     networks::{Accounts, Followed, Network, Networks, Published},
@@ -60,6 +61,9 @@ pub(super) fn settings(
     let preset = reader.or("preset", "balanced", preset);
     reader.follow(preset.unwrap_or_default());
     let data_dir = reader.or("data_dir", "data", folder);
+    if let Some(data_dir) = &data_dir {
+        vault.open_store(data_dir);
+    }
     let followed = FollowedAccounts::read(reader, networks);
     let sources = followed.read_rest(reader);
     let daily = reader.or("publisher.daily_cap", "50", cap);
@@ -114,6 +118,7 @@ pub(super) fn settings(
         former: vec![],
         secrets: BTreeMap::new(),
         secret_files: vec![],
+        logins: Logins::default(),
     })
 }
 

@@ -1,16 +1,19 @@
-//! Reads keys and tokens from the environment, or from files that it names (as containers mount them), and makes sure
-//! that no message, log line or `Debug` shows one. Each is registered for redaction when it is read, also on reload.
+//! Reads keys and tokens from the environment, from files that it names (as containers mount them), or from the store of
+//! logins, and makes sure that no message, log line or `Debug` shows one. Each is registered for redaction when it is read, also on reload.
 
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{InForce, Needed, Origin, Problem};
-use crate::redaction;
+use super::{InForce, Needed, Origin, Problem, SettingsError};
+use crate::{
+    credentials::{Logins, SECRET_KEY, SHORTEST_KEY, Store},
+    redaction,
+};
 
 pub(super) const ADMIN_TOKEN: &str = "MYNAH_ADMIN_TOKEN";
 pub(super) const LEDGER_PASSWORD: &str = "MYNAH_LEDGER_PASSWORD";
@@ -27,6 +30,11 @@ pub struct Reported;
 pub struct Vault<'a> {
     env: &'a HashMap<String, String>,
     needed: Needed,
+    /// Whether to open the store of logins.
+    has_store: bool,
+    /// The secrets in the store, by name.
+    stored: BTreeMap<String, SecretString>,
+    pub(super) logins: Logins,
     pub(super) problems: Vec<Problem>,
     pub(super) in_force: Vec<InForce>,
     /// The secrets that were found, by name.
@@ -38,7 +46,62 @@ pub struct Vault<'a> {
 impl<'a> Vault<'a> {
     /// A vault over an environment.
     pub fn new(env: &'a HashMap<String, String>, needed: Needed) -> Self {
-        Self { env, needed, problems: vec![], in_force: vec![], secrets: BTreeMap::new(), files: vec![] }
+        Self {
+            env,
+            needed,
+            has_store: false,
+            stored: BTreeMap::new(),
+            logins: Logins::default(),
+            problems: vec![],
+            in_force: vec![],
+            secrets: BTreeMap::new(),
+            files: vec![],
+        }
+    }
+
+    /// The same, with the store of logins behind the environment.
+    pub(super) fn with_store(self) -> Self {
+        Self { has_store: true, ..self }
+    }
+
+    /// Opens the store of logins in the data folder, for commands that need its secrets.
+    pub(super) fn open_store(&mut self, data_dir: &Path) {
+        if !self.has_store {
+            return;
+        }
+        // The key is checked in any case, so that a mistake is reported before the first login.
+        let Ok(key) = self.store_key() else { return };
+        let store = Store::new(data_dir, key);
+        if self.needed <= Needed::Nothing || !store.exists() {
+            return;
+        }
+        match store.read() {
+            Ok(logins) => {
+                self.files.push(store.path().to_owned());
+                self.stored = logins.secrets();
+                self.logins = logins;
+            }
+            Err(error) => {
+                let error = error.to_string();
+                let (what, fix) =
+                    error.split_once("; ").unwrap_or((&error, "log in again with `mynah login`"));
+                let (what, fix) = (what.to_owned(), fix.to_owned());
+                self.problems.push(Problem { origin: Origin::Store, key: String::new(), what, fix });
+            }
+        }
+    }
+
+    /// The key of the store of logins.
+    pub(super) fn store_key(&mut self) -> Found {
+        let key = self.find(SECRET_KEY)?;
+        match &key {
+            Some(short) if short.expose_secret().len() < SHORTEST_KEY => self.unusable(
+                SECRET_KEY,
+                format!("the key has fewer than {SHORTEST_KEY} characters, so it could be guessed"),
+                "set it to a longer one, such as the output of `openssl rand -hex 32`",
+            ),
+            _ => Ok(key),
+        }
     }
 
     /// Which secrets the command requires.
@@ -65,8 +128,8 @@ impl<'a> Vault<'a> {
         found.ok().flatten()
     }
 
-    /// The secret in a variable, or in the file that `NAME_FILE` names. An empty variable counts as unset, because that
-    /// is how compose files pass on a missing one.
+    /// The secret in a variable, or in the file that `NAME_FILE` names, or in the store of logins. An empty variable counts
+    /// as unset, because that is how compose files pass on a missing one.
     ///
     /// # Errors
     /// If there was a problem, which is recorded.
@@ -74,7 +137,7 @@ impl<'a> Vault<'a> {
         let file_name = format!("{name}_FILE");
         let set = |name: &str| self.env.get(name).filter(|value| !value.is_empty());
         let (origin, secret) = match (set(name), set(&file_name)) {
-            (None, None) => return Ok(None),
+            (None, None) => return Ok(self.from_store(name)),
             (Some(_), Some(_)) => {
                 let what = format!("{name} and {file_name} are both set, but only one of them can apply");
                 return self.unusable(name, what, "unset one of them");
@@ -112,16 +175,29 @@ impl<'a> Vault<'a> {
             );
         }
         let origin = Origin::Environment(origin.to_owned());
+        Ok(Some(self.found(name, origin, secret.into())))
+    }
+
+    fn from_store(&mut self, name: &str) -> Option<SecretString> {
+        let secret = self.stored.get(name)?.clone();
+        Some(self.found(name, Origin::Store, secret))
+    }
+
+    fn found(&mut self, name: &str, origin: Origin, secret: SecretString) -> SecretString {
         self.in_force.push(InForce { key: name.to_owned(), value: "(secret)".into(), origin });
-        let secret = SecretString::from(secret);
         redaction::register(&secret);
         self.secrets.insert(name.to_owned(), secret.clone());
-        Ok(Some(secret))
+        secret
     }
 
     fn unusable(&mut self, name: &str, what: String, fix: &str) -> Found {
         self.report(name, what, fix.to_owned());
         Err(Reported)
+    }
+
+    /// The problems, for a command that needs a single secret.
+    pub fn into_error(self) -> SettingsError {
+        SettingsError::new(self.problems)
     }
 
     /// Records a problem with a variable.

@@ -108,22 +108,27 @@ impl Server {
     pub(crate) async fn account(&self, name: &str) -> Account {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let user = format!("{name}_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut password = String::new();
         let token = match self.program {
             Program::Mock => {
                 let url = format!("{}/api/v1/_mock/dev_user", self.url);
                 let created = send(client().post(url), &json!({"username": user})).await;
                 created["access_token"].as_str().unwrap().to_owned()
             }
-            Program::Snac => self.snac_account(&user).await,
+            Program::Snac => {
+                let token;
+                (token, password) = self.snac_account(&user).await;
+                token
+            }
         };
-        let account =
-            Account { program: self.program, url: self.url.clone(), user, token, id: String::new() };
+        let (program, url, id) = (self.program, self.url.clone(), String::new());
+        let account = Account { program, url, user, token, password, id };
         let me = account.get("/api/v1/accounts/verify_credentials").await;
         Account { id: me["id"].as_str().unwrap().to_owned(), ..account }
     }
 
-    /// Creates an account on snac2, and logs in. Returns its token.
-    async fn snac_account(&self, user: &str) -> String {
+    /// Creates an account on snac2, and logs in. Returns its token and its password.
+    async fn snac_account(&self, user: &str) -> (String, String) {
         let added =
             Command::new("snac").arg("adduser").arg(self.folder.join("data")).arg(user).output().unwrap();
         let said = String::from_utf8(added.stdout).unwrap() + &String::from_utf8_lossy(&added.stderr);
@@ -133,7 +138,8 @@ impl Server {
             client().post(format!("{}/oauth/x-snac-get-token", self.url)).send_form(&form).await.unwrap();
         let page = String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap();
         let is_token = |word: &&str| word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        page.split(|c: char| !c.is_ascii_alphanumeric()).find(is_token).unwrap().to_owned()
+        let token = page.split(|c: char| !c.is_ascii_alphanumeric()).find(is_token).unwrap();
+        (token.to_owned(), password.to_owned())
     }
 }
 
@@ -186,6 +192,8 @@ pub(crate) struct Account {
     url: String,
     pub(crate) user: String,
     pub(crate) token: String,
+    /// On snac2; the mock knows none.
+    pub(crate) password: String,
     id: String,
 }
 
@@ -193,6 +201,21 @@ impl Account {
     /// Its name in settings. The name of the server is anything: `mastodon.base_url` stands in for it.
     pub(crate) fn handle(&self) -> String {
         format!("{}@town.example", self.user)
+    }
+
+    pub(crate) fn program(&self) -> Program {
+        self.program
+    }
+
+    /// The same account with another token.
+    pub(crate) fn with_token(&self, token: String) -> Self {
+        Self { token, ..self.clone() }
+    }
+
+    /// Whether the server accepts its token.
+    pub(crate) async fn is_accepted(&self) -> bool {
+        let url = format!("{}/api/v1/accounts/verify_credentials", self.url);
+        client().get(url).bearer_auth(&self.token).send().await.unwrap().status().is_success()
     }
 
     /// The variable that holds its token.

@@ -53,7 +53,10 @@ pub(super) fn admit_user(request: &HttpRequest, state: &State, kind: Kind) -> Re
 
 fn authenticate(request: &HttpRequest, state: &State, token: &str) -> Result<usize, Problem> {
     let server = state.mastodon();
-    let index = server.accounts.iter().position(|account| mastodon_token(&account.handle()) == token);
+    let index = match server.oauth.account(token) {
+        Some(handle) => server.find(handle),
+        None => server.accounts.iter().position(|account| mastodon_token(&account.handle()) == token),
+    };
     let index = index.ok_or_else(Problem::token_invalid)?;
     let account = &server.accounts[index];
     if account.state == UserState::Unknown {

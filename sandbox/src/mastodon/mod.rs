@@ -7,6 +7,7 @@ mod calls;
 mod html;
 mod instance;
 mod model;
+mod oauth;
 mod problem;
 mod render;
 mod statuses;
@@ -30,7 +31,15 @@ const WINDOW: u64 = 300;
 /// The routes of Mastodon.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
+        web::scope("/oauth")
+            .route("/authorize", web::get().to(oauth::ask))
+            .route("/authorize", web::post().to(oauth::decide))
+            .route("/token", web::post().to(oauth::token))
+            .route("/revoke", web::post().to(oauth::revoke)),
+    );
+    config.service(
         web::scope("/api")
+            .route("/v1/apps", web::post().to(oauth::register))
             .route("/v1/statuses", web::post().to(statuses::create))
             .route("/v1/accounts/verify_credentials", web::get().to(accounts::verify))
             .route("/v1/accounts/lookup", web::get().to(accounts::lookup))

@@ -9,6 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 
+use super::oauth::Apps;
 use crate::{
     config::TargetAccount,
     hash,
@@ -30,6 +31,7 @@ pub(crate) struct Server {
     pub(super) statuses: BTreeMap<u64, Arc<Status>>,
     pub(super) attachments: HashMap<u64, Attachment>,
     pub(super) counter: u64,
+    pub(super) oauth: Apps,
 }
 
 #[derive(Debug)]

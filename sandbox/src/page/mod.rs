@@ -199,7 +199,7 @@ fn handle(handle: &str) -> String {
 }
 
 /// Escapes text and quoted attributes.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

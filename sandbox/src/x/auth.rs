@@ -10,8 +10,12 @@ use super::{
     problems::Problem,
 };
 use crate::{
-    credentials::APP_BEARER_TOKEN, endpoint::Endpoint, limits::LimitStatuses, requests::LoggedCaller,
-    state::State, world::AuthKind,
+    credentials::{APP_BEARER_TOKEN, credentials},
+    endpoint::Endpoint,
+    limits::LimitStatuses,
+    requests::LoggedCaller,
+    state::State,
+    world::AuthKind,
 };
 
 /// The caller of an endpoint.
@@ -106,6 +110,9 @@ fn by_bearer(token: &str, state: &State) -> Option<Caller> {
     if token == APP_BEARER_TOKEN {
         return Some(Caller::App);
     }
+    let issued =
+        state.x_logins().account(token, now_ms()).map(|handle| credentials(handle).user_bearer_token);
+    let token = issued.as_deref().unwrap_or(token);
     let world = state.world();
     let index = world.authenticate(|keys| keys.user_bearer_token == token)?;
     Some(Caller::User { index, id: world.account(index).id, kind: AuthKind::OAuth2 })

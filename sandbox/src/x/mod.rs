@@ -6,6 +6,7 @@ mod create;
 mod lookup;
 mod media;
 pub(crate) mod oauth1;
+pub(crate) mod oauth2;
 pub(crate) mod problems;
 mod query;
 mod render;
@@ -37,6 +38,7 @@ use crate::{
 
 /// The routes of X.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    oauth2::pages(config);
     config.service(
         web::scope("/2")
             // The most frequent calls first: routes are tried in this order.
@@ -56,6 +58,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
             .route("/media/upload/{id}/append", web::post().to(media::append))
             .route("/media/upload/{id}/finalize", web::post().to(media::finalize))
             .route("/media/metadata", web::post().to(media::metadata))
+            .route("/oauth2/token", web::post().to(oauth2::token))
+            .route("/oauth2/revoke", web::post().to(oauth2::revoke))
             .default_service(web::to(|| async { problems::Problem::of_status(404).error_response() })),
     );
 }

@@ -6,7 +6,8 @@
 //! - [`Bluesky`] is the network's entry in the registry; `settings`, `secrets` and `names` read its settings, and
 //!   `connection` is the result.
 //! - `source`, `live`, `media` and `destination` are the adapters of the domain's ports.
-//! - `client` calls a server, `identity` finds the server of an account, `session` logs in, and `seal` hides the tokens.
+//! - `client` calls a server, `identity` finds the server of an account, `session` logs in, and `login` lets a person
+//!   enter an app password.
 //! - `records`, `post` and `problem` parse answers; `tid` is what record keys say.
 //! - `rules` is how Bluesky counts and links a text.
 
@@ -15,13 +16,13 @@ mod connection;
 mod destination;
 mod identity;
 mod live;
+mod login;
 mod media;
 mod names;
 mod post;
 mod problem;
 mod records;
 mod rules;
-mod seal;
 mod secrets;
 mod session;
 mod settings;
@@ -36,6 +37,7 @@ use mynah_domain::{PostId, network::NetworkRules, ports::ledger::Mark};
 use super::{Accounts, Connections, Network, Streaming};
 use crate::{
     http_client::Transport,
+    login::LogIn,
     settings::{Reader, Vault, kinds::Read},
 };
 
@@ -56,6 +58,10 @@ impl Network for Bluesky {
 
     fn rules(&self) -> Arc<dyn NetworkRules> {
         Arc::new(rules::BlueskyRules)
+    }
+
+    fn log_in(&self) -> Option<&'static dyn LogIn> {
+        Some(&login::BlueskyLogIn)
     }
 
     fn streaming(&self) -> Streaming {

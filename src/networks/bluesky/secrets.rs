@@ -25,8 +25,8 @@ pub(super) fn read(vault: &mut Vault<'_>, accounts: &Accounts<'_>) -> Option<Vec
             vault.need(Needed::All, &name, found, || {
                 let what = format!("there is no app password for @{account}, so nothing could be published there");
                 let fix = format!(
-                    "create one on Bluesky under Settings, Privacy and security, App passwords, and set {name}, or \
-                     set {name}_FILE to a file that contains it"
+                    "create one on Bluesky under Settings, Privacy and security, App passwords, and run `mynah login \
+                     bluesky @{account}`; or set {name}, or {name}_FILE to a file that contains it"
                 );
                 (what, fix)
             })

@@ -19,11 +19,14 @@ use super::{
     NAME,
     client::{CallError, Server},
     problem::Refusal,
-    seal,
 };
+use crate::sealing::{self, Label};
 
 /// A token is not used any more when it is about to expire: a call takes a moment, and clocks differ.
 const MARGIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// What sessions in the ledger are sealed with.
+const SEALED: Label = Label("mynah bluesky session 1");
 
 /// A session, as the server answers and the ledger stores it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -212,7 +215,7 @@ impl Login {
         }
         // Tokens are text, so this does not fail.
         let text = serde_json::to_string(&tokens).unwrap_or_default();
-        match seal::seal(&text, &self.password, at.did) {
+        match sealing::seal(SEALED, &text, &self.password, at.did) {
             Some(sealed) => at.ledger.remember(&self.fact(), &sealed).await?,
             None => warn!(account:% = self.name; "session not stored"),
         }
@@ -224,7 +227,7 @@ impl Login {
     /// The session in the ledger; `None` if there is none for this account and password.
     async fn stored(&self, at: &At<'_>) -> Result<Option<Session>, SessionError> {
         let sealed = at.ledger.fact(&self.fact()).await?;
-        let opened = sealed.and_then(|sealed| seal::open(&sealed, &self.password, at.did));
+        let opened = sealed.and_then(|sealed| sealing::open(SEALED, &sealed, &self.password, at.did));
         let session = opened.and_then(|text| serde_json::from_str::<Tokens>(&text).ok()).map(Session::from);
         Ok(session.filter(|session| session.did == at.did))
     }

@@ -10,6 +10,7 @@
 //!   `connection` is the result.
 //! - [`source`], [`media`], [`destination`]: the adapters of the domain's ports.
 //! - [`client`] sends calls; `problem` and `rate_limit` explain why one was refused.
+//! - `login` lets a person log in.
 //! - `live` hears of new posts at once.
 //! - `listing` reads an account's statuses page by page, on servers that know pages and on those that do not.
 //! - `wire`, `content` and `post` turn a status into a post; `instance` reads a server's limits.
@@ -22,6 +23,7 @@ pub mod destination;
 mod instance;
 mod listing;
 mod live;
+mod login;
 pub mod media;
 mod names;
 mod post;
@@ -41,6 +43,7 @@ use mynah_domain::{PostId, network::NetworkRules, ports::ledger::Mark};
 use super::{Accounts, Connections, Network, Streaming};
 use crate::{
     http_client::Transport,
+    login::LogIn,
     settings::{Reader, Vault, kinds::Read},
 };
 
@@ -61,6 +64,10 @@ impl Network for Mastodon {
 
     fn rules(&self) -> Arc<dyn NetworkRules> {
         Arc::new(text::MastodonRules::default())
+    }
+
+    fn log_in(&self) -> Option<&'static dyn LogIn> {
+        Some(&login::MastodonLogIn)
     }
 
     /// It needs a token, of an account whose home timeline has the posts.

@@ -28,8 +28,8 @@ pub(super) fn of_target(vault: &mut Vault<'_>, name: &AccountName) -> Option<Sec
         (
             format!("there is no token for @{name}, so nothing could be published there"),
             format!(
-                "set {variable}, or set {variable}_FILE to a file that contains it: the access token of an application \
-                 that you create at https://{}/settings/applications",
+                "run `mynah login mastodon @{name}`; or set {variable}, or {variable}_FILE to a file that contains it: the \
+                 access token of an application that you create at https://{}/settings/applications",
                 name.server
             ),
         )

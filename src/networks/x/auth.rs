@@ -1,5 +1,5 @@
 //! Authenticates calls to X with OAuth 1.0a user context (HMAC-SHA1), OAuth 2.0 user tokens, or an app's own token,
-//! which can only read.
+//! which can only read. The tokens of a login are `session`'s.
 
 use std::{fmt, num::NonZeroU64};
 
@@ -8,6 +8,8 @@ use oauth::{Builder, Credentials, HmacSha1, ParameterList};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
+use super::session::XLogin;
+
 /// Credentials for X. `Debug` shows only their kind.
 #[derive(Clone)]
 pub enum XAuth {
@@ -15,6 +17,8 @@ pub enum XAuth {
     App(SecretString),
     /// OAuth 2.0 user context.
     User2(SecretString),
+    /// OAuth 2.0 user context whose tokens are renewed.
+    Login(XLogin),
     /// OAuth 1.0a user context.
     User1(Box<OAuth1>),
 }
@@ -32,11 +36,17 @@ pub struct OAuth1 {
     pub token_secret: SecretString,
 }
 
+/// The header with a token.
+pub(super) fn bearer(token: &SecretString) -> String {
+    format!("Bearer {}", token.expose_secret())
+}
+
 impl fmt::Debug for XAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::App(_) => "XAuth::App",
             Self::User2(_) => "XAuth::User2",
+            Self::Login(_) => "XAuth::Login",
             Self::User1(_) => "XAuth::User1",
         })
     }
@@ -44,11 +54,12 @@ impl fmt::Debug for XAuth {
 
 impl XAuth {
     /// The `Authorization` header of a call at `now`. `url` excludes the query, which is signed with it. JSON bodies
-    /// are not part of the signature.
-    pub fn header(&self, method: &str, url: &str, query: &[(&str, &str)], now: Timestamp) -> String {
+    /// are not part of the signature. `None` if the token of a login must be obtained first.
+    pub fn header(&self, method: &str, url: &str, query: &[(&str, &str)], now: Timestamp) -> Option<String> {
         match self {
-            Self::App(token) | Self::User2(token) => format!("Bearer {}", token.expose_secret()),
-            Self::User1(keys) => keys.sign(method, url, query, now, None),
+            Self::App(token) | Self::User2(token) => Some(bearer(token)),
+            Self::Login(_) => None,
+            Self::User1(keys) => Some(keys.sign(method, url, query, now, None)),
         }
     }
 
@@ -60,6 +71,7 @@ impl XAuth {
         let secrets = match self {
             Self::App(token) => vec!["app", token.expose_secret()],
             Self::User2(token) => vec!["user2", token.expose_secret()],
+            Self::Login(login) => vec!["login", login.first().expose_secret()],
             Self::User1(keys) => {
                 let keys = [&keys.consumer_key, &keys.consumer_secret, &keys.token, &keys.token_secret];
                 std::iter::once("user1").chain(keys.map(SecretString::expose_secret)).collect()

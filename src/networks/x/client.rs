@@ -1,16 +1,19 @@
 //! Calls X: one client per arbiter signs every call and reads every answer in full.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use awc::http::Method;
-use jiff::Timestamp;
+use mynah_domain::ports::Facts;
+use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
     XAuth,
+    auth::bearer,
     clock::XClock,
     problem::{Refusal, excerpt, refusal},
+    session::At,
 };
 use crate::{
     http_client::{Answer, HttpClient, HttpError, Limits, Lines, Request, Streamed, Transport},
@@ -35,8 +38,12 @@ pub struct XSettings {
 pub struct XClient {
     http: HttpClient,
     base: String,
+    url: Url,
+    transport: Transport,
     auth: XAuth,
     clock: XClock,
+    /// Where the tokens of a login are on record.
+    ledger: Arc<dyn Facts>,
 }
 
 /// Why a call failed.
@@ -51,8 +58,8 @@ pub enum CallError {
 }
 
 impl XClient {
-    /// A client with these credentials.
-    pub fn new(settings: &XSettings, auth: XAuth) -> Self {
+    /// A client with these credentials. If they are a login, its tokens are renewed and stored in the ledger.
+    pub fn new(settings: &XSettings, auth: XAuth, ledger: Arc<dyn Facts>) -> Self {
         let base = settings.base_url.as_str().trim_end_matches('/').to_owned();
         let limits = Limits {
             connections: settings.connections,
@@ -60,7 +67,15 @@ impl XClient {
             transport: settings.transport,
             ..Limits::default()
         };
-        Self { http: HttpClient::shared(&base, limits), base, auth, clock: XClock::default() }
+        Self {
+            http: HttpClient::shared(&base, limits),
+            base,
+            url: settings.base_url.clone(),
+            transport: settings.transport,
+            auth,
+            clock: XClock::default(),
+            ledger,
+        }
     }
 
     /// Sends a GET request.
@@ -71,14 +86,14 @@ impl XClient {
             // Writing to a string cannot fail.
             let _ = write!(asked, "{separator}{}={}", encode(name), encode(value));
         }
-        self.call(&Request::get(asked), |now| self.auth.header("GET", &url, query, now)).await
+        self.call(&Request::get(asked), "GET", &url, query).await
     }
 
     /// Sends a GET request whose answer has no end, and returns its lines as they arrive.
     pub async fn lines(&self, path: &str) -> Result<Lines, CallError> {
         let url = format!("{}{path}", self.base);
-        let auth = self.auth.header("GET", &url, &[], self.clock.now());
-        match self.http.stream(Request::get(url).header("authorization", auth)).await {
+        let (header, _) = self.authorization("GET", &url, &[], None).await?;
+        match self.http.stream(Request::get(url).header("authorization", header)).await {
             Ok(Streamed::Stream(lines)) => Ok(lines),
             Ok(Streamed::Refused(answer)) => Err(CallError::Refused(refusal(&answer))),
             Err(error) => Err(self.no_answer(&error)),
@@ -91,27 +106,55 @@ impl XClient {
         let request = Request::new(Method::POST, url.clone())
             .json(body)
             .map_err(|error| CallError::Unreachable(format!("the request could not be written: {error}")))?;
-        self.call(&request, |now| self.auth.header("POST", &url, &[], now)).await
+        self.call(&request, "POST", &url, &[]).await
     }
 
     /// Sends a POST request without a body.
     pub async fn post_without_body<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
         let url = format!("{}{path}", self.base);
-        self.call(&Request::post(&url), |now| self.auth.header("POST", &url, &[], now)).await
+        self.call(&Request::post(&url), "POST", &url, &[]).await
     }
 
     async fn call<T: DeserializeOwned>(
         &self,
         request: &Request,
-        sign: impl Fn(Timestamp) -> String,
+        method: &str,
+        url: &str,
+        query: &[(&str, &str)],
     ) -> Result<T, CallError> {
-        let signed = || request.clone().header("authorization", sign(self.clock.now()));
-        let mut answer = self.send(signed()).await?;
-        // Perhaps only the signature's time was wrong. X did not perform a refused call, so it may be sent again.
-        if self.clock.learn(&answer) && answer.status == 401 {
-            answer = self.send(signed()).await?;
+        let signed = async |refused: Option<&SecretString>| {
+            let (header, token) = self.authorization(method, url, query, refused).await?;
+            Ok::<_, CallError>((request.clone().header("authorization", header), token))
+        };
+        let (first, token) = signed(None).await?;
+        let mut answer = self.send(first).await?;
+        // Perhaps only the signature's time was wrong, or the token has ended. X did not perform a refused call, so it may
+        // be sent again.
+        let is_off = self.clock.learn(&answer);
+        if answer.status == 401 && (is_off || token.is_some()) {
+            answer = self.send(signed(token.as_ref()).await?.0).await?;
         }
         read(&answer)
+    }
+
+    /// The header for a call, and the token in it if it is a login's; `refused` is one that X does not accept any more.
+    async fn authorization(
+        &self,
+        method: &str,
+        url: &str,
+        query: &[(&str, &str)],
+        refused: Option<&SecretString>,
+    ) -> Result<(String, Option<SecretString>), CallError> {
+        match (&self.auth, self.auth.header(method, url, query, self.clock.now())) {
+            (XAuth::Login(login), _) => {
+                let at =
+                    At { base: self.url.clone(), transport: self.transport, ledger: self.ledger.clone() };
+                let token = login.token(&at, refused).await?;
+                Ok((bearer(&token), Some(token)))
+            }
+            // Only a login has none.
+            (_, header) => Ok((header.unwrap_or_default(), None)),
+        }
     }
 
     async fn send(&self, request: Request) -> Result<Answer, CallError> {
@@ -183,7 +226,13 @@ mod tests {
         let base_url = sandbox.url().parse().unwrap();
         let transport = Transport::default();
         let settings = XSettings { base_url, timeout: Duration::from_secs(5), connections: 1, transport };
-        let client = XClient { clock: XClock::off_by(-3600), ..XClient::new(&settings, auth) };
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = crate::ledger::open(
+            &folder.path().join("ledger.sqlite"),
+            Arc::new(mynah_domain::ports::SystemClock),
+        );
+        let client =
+            XClient { clock: XClock::off_by(-3600), ..XClient::new(&settings, auth, ledger.unwrap()) };
         for text in ["Hola", "Adiós"] {
             client.post::<Value>("/2/tweets", &json!({"text": text})).await.unwrap();
         }

@@ -60,6 +60,10 @@ impl Followed for XFollowed {
         secrets::variables_read_by(&self.auth)
     }
 
+    fn renews_tokens(&self) -> bool {
+        matches!(self.auth, XAuth::Login(_))
+    }
+
     async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String> {
         let source = XSource::new(self.settings(Wanted::default()), ledger);
         let id = source.account_id().await.map_err(|error| error.to_string())?;
@@ -100,6 +104,10 @@ impl Published for XPublished {
 
     async fn try_credentials(&self, ledger: Arc<dyn Ledger>) -> Result<String, PublishError> {
         XDestination::new(self.settings(), ledger).verify_now().await.map(|handle| format!("@{handle}"))
+    }
+
+    fn renews_tokens(&self) -> bool {
+        matches!(self.auth, XAuth::Login(_))
     }
 
     async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String> {

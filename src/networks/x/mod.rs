@@ -15,12 +15,14 @@ pub mod clock;
 mod connection;
 pub mod destination;
 pub mod fields;
+mod login;
 pub mod media;
 mod names;
 pub mod notice;
 pub mod post;
 pub mod problem;
 mod secrets;
+mod session;
 mod settings;
 pub mod source;
 pub mod text;
@@ -28,6 +30,7 @@ pub mod wire;
 
 pub use auth::XAuth;
 pub use client::XClient;
+pub use session::XLogin;
 
 use std::sync::Arc;
 
@@ -38,6 +41,7 @@ use mynah_domain::{PostId, network::NetworkRules, ports::ledger::Mark};
 use super::{Accounts, Connections, Network, Streaming};
 use crate::{
     http_client::Transport,
+    login::LogIn,
     settings::{Reader, Vault, kinds::Read},
 };
 
@@ -56,6 +60,10 @@ impl Network for X {
 
     fn rules(&self) -> Arc<dyn NetworkRules> {
         Arc::new(text::XRules)
+    }
+
+    fn log_in(&self) -> Option<&'static dyn LogIn> {
+        Some(&login::XLogIn)
     }
 
     /// It needs an app with access to the filtered stream.

@@ -2,7 +2,11 @@
 
 use secrecy::SecretString;
 
-use super::{XAuth, auth::OAuth1};
+use super::{
+    XAuth,
+    auth::OAuth1,
+    session::{XApp, XLogin},
+};
 use crate::{
     networks::Accounts,
     settings::{Needed, Vault},
@@ -16,6 +20,12 @@ const CONSUMER_SECRET: &str = "X_CONSUMER_SECRET";
 const ACCESS_TOKEN: &str = "ACCESS_TOKEN";
 const ACCESS_TOKEN_SECRET: &str = "ACCESS_TOKEN_SECRET";
 const OAUTH2_TOKEN: &str = "OAUTH2_TOKEN";
+const REFRESH_TOKEN: &str = "REFRESH_TOKEN";
+
+/// The id of the app that people log in to.
+pub(super) const CLIENT_ID: &str = "X_CLIENT_ID";
+/// Its secret, if it is confidential.
+pub(super) const CLIENT_SECRET: &str = "X_CLIENT_SECRET";
 
 const CONSOLE: &str = "from your app's “Keys and tokens” in X's developer console";
 
@@ -24,10 +34,23 @@ fn variable(handle: &str, ending: &str) -> String {
     format!("X_{}_{ending}", handle.to_uppercase())
 }
 
+/// The variable for what `mynah login` stores.
+pub(super) fn refresh_variable(handle: &str) -> String {
+    variable(handle, REFRESH_TOKEN)
+}
+
+/// The variables that win over what `mynah login` stores.
+pub(super) fn winning_variables(handle: &str) -> Vec<String> {
+    [ACCESS_TOKEN, ACCESS_TOKEN_SECRET, OAUTH2_TOKEN, REFRESH_TOKEN]
+        .map(|ending| variable(handle, ending))
+        .to_vec()
+}
+
 /// The names of the variables for an account's credentials, for messages.
 pub(super) fn variables_of(handle: &str, auth: &XAuth) -> String {
     match auth {
         XAuth::User2(_) | XAuth::App(_) => variable(handle, OAUTH2_TOKEN),
+        XAuth::Login(_) => refresh_variable(handle),
         XAuth::User1(_) => {
             format!("{} and {}", variable(handle, ACCESS_TOKEN), variable(handle, ACCESS_TOKEN_SECRET))
         }
@@ -39,6 +62,7 @@ pub(super) fn variables_of_account(handle: &str, auth: &XAuth) -> Vec<String> {
     match auth {
         XAuth::App(_) => vec![BEARER_TOKEN.into()],
         XAuth::User2(_) => vec![variable(handle, OAUTH2_TOKEN)],
+        XAuth::Login(_) => vec![refresh_variable(handle), CLIENT_ID.into(), CLIENT_SECRET.into()],
         XAuth::User1(_) => vec![
             CONSUMER_KEY.into(),
             CONSUMER_SECRET.into(),
@@ -54,6 +78,7 @@ pub(super) fn variables_read_by(auth: &XAuth) -> Vec<String> {
     match auth {
         XAuth::App(_) => vec![BEARER_TOKEN.into()],
         XAuth::User1(_) | XAuth::User2(_) => vec![CONSUMER_KEY.into(), CONSUMER_SECRET.into()],
+        XAuth::Login(_) => vec![CLIENT_ID.into(), CLIENT_SECRET.into()],
     }
 }
 
@@ -61,6 +86,9 @@ pub(super) fn variables_read_by(auth: &XAuth) -> Vec<String> {
 pub(super) fn variable_of(key: &str, account: Option<&str>) -> String {
     let of_account = |ending: &str| variable(account.unwrap_or("<ACCOUNT>"), ending);
     match key {
+        key if key.contains("client_id") => CLIENT_ID.into(),
+        key if key.contains("client_secret") => CLIENT_SECRET.into(),
+        key if key.contains("refresh") => of_account(REFRESH_TOKEN),
         key if key.contains("oauth2") => of_account(OAUTH2_TOKEN),
         key if key.contains("bearer") => BEARER_TOKEN.into(),
         key if key.contains("token_secret") => of_account(ACCESS_TOKEN_SECRET),
@@ -86,6 +114,8 @@ enum Keys {
     OAuth1(Option<(SecretString, SecretString)>),
     /// OAuth 2.0.
     OAuth2(SecretString),
+    /// What `mynah login` obtained, with the app that it was given to.
+    Login(XLogin),
     /// The keys have a problem, which is recorded.
     Unusable,
 }
@@ -118,6 +148,14 @@ fn account(vault: &mut Vault<'_>, handle: &str) -> Keys {
     let (Ok(token), Ok(secret), Ok(oauth2)) = (token, secret, oauth2) else {
         return Keys::Unusable;
     };
+    // A login in the store stays there while variables take its place.
+    if [&token, &secret, &oauth2].iter().all(|one| one.is_none()) {
+        match vault.find(&refresh_variable(handle)) {
+            Err(_) => return Keys::Unusable,
+            Ok(Some(first)) => return login(vault, handle, first),
+            Ok(None) => {}
+        }
+    }
     match (token, secret, oauth2) {
         (Some(token), Some(secret), None) => Keys::OAuth1(Some((token, secret))),
         (None, None, Some(token)) => Keys::OAuth2(token),
@@ -125,8 +163,8 @@ fn account(vault: &mut Vault<'_>, handle: &str) -> Keys {
         (None, None, None) => {
             let what = format!("there are no keys for @{handle}, so nothing could be published there");
             let fix = format!(
-                "set {token_name} and {secret_name}, {CONSOLE} while logged in as @{handle}; or set {oauth2_name} \
-                (or name files instead: {token_name}_FILE)"
+                "run `mynah login x @{handle}`; or set {token_name} and {secret_name}, {CONSOLE} while logged in as \
+                @{handle}; or set {oauth2_name} (or name files instead: {token_name}_FILE)"
             );
             vault.report(&token_name, what, fix);
             Keys::OAuth1(None)
@@ -141,6 +179,20 @@ fn account(vault: &mut Vault<'_>, handle: &str) -> Keys {
             );
             Keys::Unusable
         }
+    }
+}
+
+fn login(vault: &mut Vault<'_>, handle: &str, first: SecretString) -> Keys {
+    let id = vault.find(CLIENT_ID);
+    let id = vault.need(Needed::All, CLIENT_ID, id, || {
+        (
+            format!("this is missing: the login of @{handle} is one to this app"),
+            format!("set {CLIENT_ID}, or {CLIENT_ID}_FILE to a file that contains it, {CONSOLE}"),
+        )
+    });
+    match (id, vault.find(CLIENT_SECRET)) {
+        (Some(id), Ok(secret)) => Keys::Login(XLogin::new(handle, XApp { id, secret }, first)),
+        _ => Keys::Unusable,
     }
 }
 
@@ -196,6 +248,7 @@ impl Keys {
                 Some(XAuth::User1(Box::new(OAuth1 { consumer_key, consumer_secret, token, token_secret })))
             }
             Self::OAuth2(token) => Some(XAuth::User2(token)),
+            Self::Login(login) => Some(XAuth::Login(login)),
             Self::Unusable => None,
         }
     }

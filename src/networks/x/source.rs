@@ -71,7 +71,7 @@ pub struct XSource {
 impl XSource {
     /// A source that stores its lookups in `ledger`, because each is billed.
     pub fn new(settings: XSourceSettings, ledger: Arc<dyn Ledger>) -> Self {
-        let client = XClient::new(&settings.x, settings.auth.clone());
+        let client = XClient::new(&settings.x, settings.auth.clone(), ledger.clone());
         Self { settings, client, ledger }
     }
 
@@ -244,6 +244,7 @@ impl XSource {
             CallError::Refused(Refusal::Unauthorized(why)) => {
                 let fix = match &self.settings.auth {
                     XAuth::App(_) => "set X_BEARER_TOKEN to the app's current bearer token",
+                    XAuth::Login(_) => "run `mynah login x` for the target whose login reads it",
                     XAuth::User1(_) | XAuth::User2(_) => {
                         "Mynah reads with the first target's keys: create new keys for it, or set X_BEARER_TOKEN"
                     }

@@ -9,14 +9,28 @@ use crate::networks::x::{XAuth, client::CallError, problem::Refusal, secrets};
 pub(super) struct Account {
     /// Its handle, without `@`.
     pub(super) handle: String,
-    /// The environment variables that hold its keys.
-    pub(super) variables: String,
+    /// What to do about keys that X does not accept.
+    fix: String,
+    /// What to do about keys of another account.
+    pub(super) fix_of_owner: String,
 }
 
 impl Account {
     pub(super) fn new(handle: &str, auth: &XAuth) -> Self {
-        let variables = secrets::variables_of(handle, auth);
-        Self { handle: handle.to_owned(), variables }
+        let (fix, fix_of_owner) = match auth {
+            XAuth::Login(_) => {
+                let log_in = format!("run `mynah login x @{handle}`");
+                (log_in.clone(), log_in)
+            }
+            XAuth::App(_) | XAuth::User1(_) | XAuth::User2(_) => {
+                let variables = secrets::variables_of(handle, auth);
+                (
+                    format!("create new keys, set {variables}, and restart Mynah"),
+                    format!("set {variables} to @{handle}'s own keys"),
+                )
+            }
+        };
+        Self { handle: handle.to_owned(), fix, fix_of_owner }
     }
 
     /// The error for a failed call to publish, or to read what was published.
@@ -26,7 +40,7 @@ impl Account {
             CallError::NoAnswer(why) => return PublishError::OutcomeUnknown(why),
             CallError::Refused(refusal) => refusal,
         };
-        let Self { handle, variables } = self;
+        let Self { handle, fix, .. } = self;
         match refusal {
             Refusal::Trouble(why) => PublishError::OutcomeUnknown(why),
             Refusal::Duplicate(why) => PublishError::Duplicate(why),
@@ -36,10 +50,9 @@ impl Account {
             Refusal::Blocked(why) => {
                 Denied::Blocked(format!("X blocks @{handle}: {why}, then run `mynah resume {handle}`")).into()
             }
-            Refusal::Unauthorized(why) => Denied::Unauthorized(format!(
-                "X does not accept the keys of @{handle}: {why}; create new keys, set {variables}, and restart Mynah"
-            ))
-            .into(),
+            Refusal::Unauthorized(why) => {
+                Denied::Unauthorized(format!("X does not accept the keys of @{handle}: {why}; {fix}")).into()
+            }
         }
     }
 

@@ -71,7 +71,7 @@ struct Reply<'a> {
 impl XDestination {
     /// A destination that stores its lookups in `ledger`, because each is billed.
     pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Facts>) -> Self {
-        let client = XClient::new(&settings.x, settings.auth.clone());
+        let client = XClient::new(&settings.x, settings.auth.clone(), ledger.clone());
         let account = Account::new(&settings.account, &settings.auth);
         Self { settings, account, client, ledger }
     }
@@ -83,7 +83,7 @@ impl XDestination {
     pub async fn whoami(&self) -> Result<(String, String), PublishError> {
         let answer: Value =
             self.client.get("/2/users/me", &[]).await.map_err(|error| self.account.publishing(error))?;
-        let Account { handle, variables } = &self.account;
+        let Account { handle, fix_of_owner, .. } = &self.account;
         let username = answer["data"]["username"].as_str().filter(|username| !username.is_empty());
         let Some((id, username)) = id_in(&answer).zip(username) else {
             let complaint = problem::complaint_of(&answer);
@@ -99,8 +99,8 @@ impl XDestination {
         };
         if !username.eq_ignore_ascii_case(handle) {
             let owner = brief(username);
-            let fix = format!("set {variables} to @{handle}'s own keys");
-            return Err(Denied::Blocked(format!("the keys for @{handle} belong to @{owner}; {fix}")).into());
+            let why = format!("the keys for @{handle} belong to @{owner}; {fix_of_owner}");
+            return Err(Denied::Blocked(why).into());
         }
         Ok((id, username.to_owned()))
     }

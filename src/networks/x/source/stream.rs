@@ -86,7 +86,7 @@ impl XLive {
     pub(super) fn new(source: &XSource, stream: Arc<SharedStream>) -> Self {
         // Connections of its own: the stream occupies one of them for as long as it lasts.
         let settings = XSettings { connections: 2, ..source.settings.x.clone() };
-        let client = XClient::new(&settings, source.settings.auth.clone());
+        let client = XClient::new(&settings, source.settings.auth.clone(), source.ledger.clone());
         Self { source: source.clone(), client, stream }
     }
 
