@@ -160,6 +160,7 @@ impl FeedSource {
                 reason: "feed.template makes no text of it".into(),
             });
         }
+        let card = item.card().filter(|card| text.contains(&card.url));
         Ok(Post {
             id,
             position: *position,
@@ -172,6 +173,7 @@ impl FeedSource {
             has_poll: false,
             warning: None,
             is_sensitive: false,
+            card,
             versions: Vec::new(),
         })
     }
