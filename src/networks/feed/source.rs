@@ -157,7 +157,7 @@ impl FeedSource {
             return Err(Unreadable {
                 raw: format!("item {id} with link {:?} and title {:?}", item.link, item.title),
                 mark: Some((id, *position)),
-                reason: "feed.template makes no text of it".into(),
+                reason: "its template makes no text of it (feed.template, or the source's own)".into(),
             });
         }
         let card = item.card().filter(|card| text.contains(&card.url));
