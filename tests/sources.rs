@@ -3,11 +3,15 @@
 
 mod support;
 
-use std::{fmt::Write as _, time::Duration};
+use std::{cell::Cell, fmt::Write as _, time::Duration};
 
-use mynah_sandbox::{Endpoint, RateLimits, SandboxConfig, TimelinePost, UserState};
+use mynah_sandbox::{Endpoint, RateLimits, Sandbox, SandboxConfig, TimelinePost, UserState};
 use serde_json::{Value, json};
-use support::{PATIENCE, Town, message, numbers, run, run_json, until};
+use support::{
+    PATIENCE, Town,
+    cuts::{Cuttable, lose_nothing},
+    message, numbers, run, run_json, until,
+};
 
 /// What a target publishes: its source, its language, its account and its name.
 type Publishes<'a> = (&'a str, &'a str, &'a str, Option<&'a str>);
@@ -368,4 +372,33 @@ async fn posts_on_the_stream_are_published_at_once_however_often_it_is_cut() {
     for account in ["town_es", "port_ca"] {
         assert_eq!(numbers(&region.town.sandbox.publications(account)), (1..=20).collect::<Vec<_>>());
     }
+}
+
+/// X's stream, as the sandbox plays it.
+struct XStream<'a> {
+    sandbox: &'a Sandbox,
+    /// How many connections were cut.
+    cuts: Cell<u64>,
+}
+
+impl Cuttable for XStream<'_> {
+    fn is_open(&self) -> bool {
+        self.sandbox.count(Endpoint::Stream).requests > self.cuts.get()
+    }
+
+    fn cut(&self) {
+        self.cuts.set(self.sandbox.count(Endpoint::Stream).requests);
+        self.sandbox.cut_stream();
+    }
+}
+
+#[actix_rt::test]
+async fn a_stream_that_is_cut_at_random_loses_nothing() {
+    let mut region = Region::new(&["town"], &[("town", "es", "town_es", None)]).await;
+    let settings = ["defaults.sources.mode=stream", "defaults.sources.poll_interval=1h"];
+    region.town.settings.extend(settings.map(String::from));
+    let (mut running, _) = region.town.serve().await;
+    let stream = XStream { sandbox: &region.town.sandbox, cuts: Cell::new(0) };
+    lose_nothing("x live", &region.town, &mut running, &stream, async |number| region.post("town", number))
+        .await;
 }

@@ -30,6 +30,7 @@ async fn record_raw(town: &Town, id: u64) {
         has_poll: false,
         warning: None,
         is_sensitive: false,
+        card: None,
         versions: vec![],
     };
     let raw = Raw { json: format!("{{\"id\":\"{id}\",\"text\":null}}"), reason: "text is null".into() };

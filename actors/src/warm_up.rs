@@ -183,6 +183,7 @@ impl WarmUp {
                 has_poll: false,
                 warning: None,
                 is_sensitive: false,
+                card: None,
                 versions: vec![],
             };
             let of = |target: &Target| Task::new(&post, Vec::new(), target.clone());

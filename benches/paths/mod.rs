@@ -124,6 +124,7 @@ fn committing() -> Walk {
         has_poll: false,
         warning: None,
         is_sensitive: false,
+        card: None,
         versions: vec![],
     };
     let page = RecordPage {

@@ -20,7 +20,7 @@ pub struct Eligibility {
     pub trust_language: bool,
     /// Whether replies to others are republished, too.
     pub replies: bool,
-    /// Whether quotes are republished. The quoted post is not shown with them.
+    /// Whether quotes are republished. The quoted post is shown with them only if it was republished, too.
     pub quotes: bool,
     /// Whether posts with a poll are republished. A poll cannot be: its options become lines of the text.
     pub polls: bool,

@@ -39,6 +39,7 @@ pub fn target() -> Target {
         media: MediaPolicy::None,
         too_long: TooLong::Thread,
         wordless: Wordless::Copy,
+        link_card: true,
     }
 }
 
@@ -56,6 +57,7 @@ pub fn post(id: u64, text: &str) -> Post {
         has_poll: false,
         warning: None,
         is_sensitive: false,
+        card: None,
         versions: Vec::new(),
     }
 }

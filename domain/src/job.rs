@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::publication::Publication;
-use crate::{AccountId, Post, PostId, PublicationKey, Reply, TargetId};
+use crate::{AccountId, CardWords, Post, PostId, PublicationKey, Reply, TargetId};
 
 /// A job's number in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -247,6 +247,9 @@ pub struct Translation {
     /// The post's warning, if the network has warnings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// The words of the post's card, if it is published with the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardWords>,
 }
 
 impl Translation {
@@ -255,7 +258,7 @@ impl Translation {
 
     /// Creates a translation of a text alone.
     pub fn by(engine: &str, parts: Vec<String>) -> Self {
-        Self { parts, engine: engine.to_owned(), alts: Vec::new(), warning: None }
+        Self { parts, engine: engine.to_owned(), alts: Vec::new(), warning: None, card: None }
     }
 
     /// Creates the copy of a post without words.
@@ -494,8 +497,13 @@ mod tests {
 
     #[test]
     fn a_job_goes_through_all_states() {
-        let translation =
-            Translation { parts: vec!["hola".into()], engine: "test".into(), alts: vec![], warning: None };
+        let translation = Translation {
+            parts: vec!["hola".into()],
+            engine: "test".into(),
+            alts: vec![],
+            warning: None,
+            card: None,
+        };
         let mut state = JobState::Queued;
         for event in [
             JobEvent::LeasedForTranslation,
@@ -578,6 +586,7 @@ mod tests {
             engine: "apertium".into(),
             alts: vec![],
             warning: None,
+            card: None,
         };
         assert!(!translated.is_copy());
     }

@@ -4,6 +4,7 @@
 //! # Layout
 //!
 //! - [`post`], [`target`], [`language`]: what is read, and what it becomes.
+//! - [`card`]: what is shown of the page that a link leads to.
 //! - [`network`]: the differences between networks: how they count a text, what they link in it, and their limits.
 //! - [`account`]: the account that publishes, and its limits.
 //! - [`job`]: one post for one target, and the table of its states; [`publication`]: one message of it.
@@ -24,6 +25,7 @@ pub mod backoff;
 pub mod batch_sizer;
 pub mod breaker;
 pub mod caps;
+pub mod card;
 pub mod eligibility;
 pub mod fair_share;
 pub mod filters;
@@ -42,6 +44,7 @@ pub mod target;
 pub mod text;
 
 pub use account::AccountId;
+pub use card::{Card, CardWords};
 pub use job::{Hold, Job, JobEvent, JobId, JobState, Skip, Translation};
 pub use language::Language;
 pub use post::{Media, MediaKind, Post, PostId, PostKind};

@@ -44,6 +44,12 @@ pub trait NetworkRules: Debug + Send + Sync {
         false
     }
 
+    /// Whether a message shows a link as a card only if its publisher adds the card. Other networks make cards themselves,
+    /// or have none.
+    fn has_cards(&self) -> bool {
+        false
+    }
+
     /// Whether a name behind an `@` in its texts is an account of this network. In a feed or a file, it may be anybody's.
     fn has_accounts(&self) -> bool {
         true

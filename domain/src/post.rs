@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Card,
     network::NetworkRules,
     text::{Entity, entity::fit_into},
 };
@@ -56,6 +57,9 @@ pub struct Post {
     /// Whether its author wants the media hidden until a reader asks for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_sensitive: bool,
+    /// The card of a link in the text, if the source shows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Card>,
     /// The ids of all versions of an edited post, oldest first, including its own. Empty for a post that was never
     /// edited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -72,6 +76,7 @@ impl Post {
             language: None,
             warning: None,
             media: Vec::new(),
+            card: None,
             ..self.clone()
         }
     }
@@ -262,6 +267,7 @@ mod tests {
             kind: PostKind::Thread { parent },
             versions: vec![PostId("10".into()), post.id.clone()],
             warning: Some("Spoilers".into()),
+            card: Card::new("https://town.example", "The town", "", None),
             ..post
         };
         let bare = Post {
@@ -270,6 +276,7 @@ mod tests {
             language: None,
             warning: None,
             media: vec![],
+            card: None,
             ..post.clone()
         };
         assert_eq!(post.without_text(), bare);

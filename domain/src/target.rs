@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Language,
+    Card, Language, Post,
     filters::Filters,
     network::NetworkRules,
     text::{Entity, Mask, Masking, neutralize_mentions},
@@ -83,9 +83,17 @@ pub struct Target {
     pub too_long: TooLong,
     /// What to do with a post that has no words to translate.
     pub wordless: Wordless,
+    /// Whether a link gets a card, on a network that [has them](NetworkRules::has_cards).
+    pub link_card: bool,
 }
 
 impl Target {
+    /// The card that a post is published with. A message has either media or a card.
+    pub fn card_of<'a>(&self, post: &'a Post) -> Option<&'a Card> {
+        let has_media = self.media != MediaPolicy::None && !post.media.is_empty();
+        post.card.as_ref().filter(|_| self.link_card && self.network.has_cards() && !has_media)
+    }
+
     /// Masks a text of the source for an engine. `entities` are those of the text on the source's network.
     pub fn mask(&self, text: &str, entities: &[Entity]) -> Mask {
         let mut mask = self.masking.mask(text, entities);

@@ -146,6 +146,7 @@ fn target(settings: &TargetSettings, source: Arc<SourceProfile>, glossary: Share
         media: settings.media,
         too_long: settings.too_long,
         wordless: settings.wordless,
+        link_card: settings.link_card,
     }
 }
 

@@ -80,6 +80,7 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
         has_poll: false,
         warning: None,
         is_sensitive: false,
+        card: None,
         versions: Vec::new(),
     };
     RecordPost {
@@ -92,8 +93,13 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
 /// All that happens to a job until it is published.
 fn way(post: &Post, target: &TargetId) -> Vec<JobEvent> {
     let text = format!("{} ({target})", post.text);
-    let translation =
-        Translation { parts: vec![text.clone()], engine: "history".into(), alts: Vec::new(), warning: None };
+    let translation = Translation {
+        parts: vec![text.clone()],
+        engine: "history".into(),
+        alts: Vec::new(),
+        warning: None,
+        card: None,
+    };
     vec![
         JobEvent::LeasedForTranslation,
         JobEvent::Translated(translation),

@@ -303,6 +303,7 @@ fn new_target(language: Language, source: Arc<SourceProfile>) -> Target {
         media: MediaPolicy::None,
         too_long: TooLong::Thread,
         wordless: Wordless::default(),
+        link_card: true,
     }
 }
 
@@ -480,6 +481,7 @@ fn given(number: usize, text: &str) -> Post {
         has_poll: false,
         warning: None,
         is_sensitive: false,
+        card: None,
         versions: Vec::new(),
     }
 }

@@ -161,6 +161,7 @@ mod tests {
                 has_poll: false,
                 warning: None,
                 is_sensitive: false,
+                card: None,
                 versions: vec![],
             }),
             jobs: vec![(TargetId::new("x", "town_es"), None)],
@@ -204,6 +205,7 @@ mod tests {
                 engine: "test".into(),
                 alts: vec![],
                 warning: None,
+                card: None,
             })
         };
         let refused = || JobEvent::Held(Hold { kind: HoldKind::Refused, reason: "no".into(), until: None });

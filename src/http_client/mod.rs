@@ -13,6 +13,7 @@
 #![expect(clippy::disallowed_types, reason = "only this module creates clients")]
 
 mod dns;
+mod gzip;
 mod websocket;
 
 use std::{cell::RefCell, collections::HashMap, mem, pin::Pin, time::Duration};
@@ -118,12 +119,14 @@ pub struct Request {
     url: String,
     headers: Vec<(String, String)>,
     body: Bytes,
+    /// Whether the answer may be packed.
+    accepts_gzip: bool,
 }
 
 impl Request {
     /// A request without a body.
     pub fn new(method: Method, url: impl Into<String>) -> Self {
-        Self { method, url: url.into(), headers: Vec::new(), body: Bytes::new() }
+        Self { method, url: url.into(), headers: Vec::new(), body: Bytes::new(), accepts_gzip: false }
     }
 
     /// A `GET` request.
@@ -141,6 +144,13 @@ impl Request {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// Lets the server pack the answer, which is then unpacked up to the same limit. Only for [`HttpClient::send`].
+    #[must_use]
+    pub fn accept_gzip(mut self) -> Self {
+        self.accepts_gzip = true;
+        self.header(header::ACCEPT_ENCODING.as_str(), "gzip")
     }
 
     /// Sets the body.
@@ -228,16 +238,41 @@ impl Answer {
         self
     }
 
+    fn is_shorter_than_announced(&self) -> bool {
+        let announced = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        announced.is_some_and(|length| length > self.body.len())
+    }
+
     /// If the server hangs up in the middle of a body, awc reports no error. A body of known length can be measured;
     /// a chunked body can be checked only if it is JSON.
     fn is_cut_off(&self) -> bool {
-        if let Some(length) = self.header("content-length") {
-            return length.parse::<usize>().is_ok_and(|length| length > self.body.len());
+        if self.header("content-length").is_some() {
+            return self.is_shorter_than_announced();
         }
         let is_json =
             self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
         let has_body = !matches!(self.status, 204 | 304);
         has_body && is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_err()
+    }
+
+    /// Whether the body is packed with gzip.
+    fn is_packed(&self) -> bool {
+        let coding = self.header("content-encoding").unwrap_or_default();
+        coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip")
+    }
+
+    /// The answer with its body unpacked, if it is at most `limit` bytes long.
+    async fn unpacked(mut self, limit: usize) -> Result<Self, HttpError> {
+        let status = self.status;
+        self.body = gzip::unpacked(self.body, limit).await.map_err(|why| match why {
+            gzip::Unpacking::TooLarge => HttpError::TooLarge { status, limit },
+            gzip::Unpacking::Broken(why) => {
+                HttpError::NoAnswer(format!("answered {status}, and the answer cannot be unpacked: {why}"))
+            }
+        })?;
+        self.headers.remove(header::CONTENT_ENCODING);
+        self.headers.remove(header::CONTENT_LENGTH);
+        Ok(self)
     }
 
     /// The body as text, for error messages; invalid UTF-8 is replaced.
@@ -328,15 +363,22 @@ impl HttpClient {
         let head = actix_rt::time::timeout(self.limits.timeout, self.send_off(request, &redactor));
         let response = head.await.unwrap_or_else(|_| Err(HttpError::NoAnswer("timed out".into())))?;
         if !response.status().is_success() {
-            return Ok(Streamed::Refused(self.read(response, &redactor).await?));
+            let answer = self.read(response, &redactor).await?;
+            return Ok(Streamed::Refused(whole(answer, &redactor)?));
         }
         Ok(Streamed::Stream(Box::pin(lines(response, redactor, self.limits.max_body))))
     }
 
     async fn send_and_read(&self, request: Request) -> Result<Answer, HttpError> {
-        let redactor = request.redactor();
+        let (redactor, accepts_gzip) = (request.redactor(), request.accepts_gzip);
         let response = self.send_off(request, &redactor).await?;
-        self.read(response, &redactor).await
+        let answer = self.read(response, &redactor).await?;
+        let answer = if accepts_gzip && answer.is_packed() {
+            answer.unpacked(self.limits.max_body).await?
+        } else {
+            answer
+        };
+        whole(answer, &redactor)
     }
 
     async fn send_off(&self, request: Request, redactor: &Redactor) -> Result<Response, HttpError> {
@@ -347,17 +389,24 @@ impl HttpClient {
         outgoing.send_body(request.body).await.map_err(|error| from_sending(&error).redacted(redactor))
     }
 
+    /// Reads an answer as it is on the wire.
     async fn read(&self, mut response: Response, redactor: &Redactor) -> Result<Answer, HttpError> {
         let status = response.status().as_u16();
         let limit = self.limits.max_body;
         let body = response.body().limit(limit).await;
         let body = body.map_err(|error| from_reading(&error, status, limit).redacted(redactor))?;
         let answer = Answer { status, headers: response.headers().clone(), body };
-        if answer.is_cut_off() {
-            return Err(HttpError::NoAnswer("the connection ended in the middle of the answer".into()));
-        }
-        Ok(answer.redacted(redactor))
+        if answer.is_shorter_than_announced() { Err(cut_off()) } else { Ok(answer) }
     }
+}
+
+fn cut_off() -> HttpError {
+    HttpError::NoAnswer("the connection ended in the middle of the answer".into())
+}
+
+/// An answer that is complete, without secrets.
+fn whole(answer: Answer, redactor: &Redactor) -> Result<Answer, HttpError> {
+    if answer.is_cut_off() { Err(cut_off()) } else { Ok(answer.redacted(redactor)) }
 }
 
 /// Complete lines without secrets, as they arrive. A chunk may end in the middle of a secret; a line does not.

@@ -69,6 +69,7 @@ mod tests {
             has_poll: false,
             warning: None,
             is_sensitive: false,
+            card: None,
             versions: versions.iter().map(|id| mynah_domain::PostId((*id).into())).collect(),
         };
         let held = |post: Post| Restored(Some(at)).hold(&post).is_some();

@@ -81,6 +81,7 @@ mod tests {
             has_poll: false,
             warning: None,
             is_sensitive: false,
+            card: None,
             versions: vec![],
         }
     }

@@ -107,6 +107,14 @@ pub trait Network: fmt::Debug + Sync {
         format!("{}_{}_{key}", self.name(), account.unwrap_or("<ACCOUNT>")).to_uppercase()
     }
 
+    /// Reads a template for the posts of one source. Most networks have posts, and no template makes them.
+    ///
+    /// # Errors
+    /// Says how to write a template.
+    fn template(&self, _value: &ValueKind) -> Read<String> {
+        refuse(format!("posts on {} are published as they are", self.title()), "remove this line")
+    }
+
     /// Reads the network's section and the secrets of the configured accounts. It is also called if there are none, to
     /// check what is written in the section.
     ///
@@ -136,6 +144,8 @@ pub enum Streaming {
 pub struct Accounts<'a> {
     /// The followed accounts.
     pub followed: Vec<Option<&'a str>>,
+    /// The template of each followed account, for those that have one of their own.
+    pub templates: Vec<Option<&'a str>>,
     /// The target accounts.
     pub published: Vec<Option<&'a str>>,
 }

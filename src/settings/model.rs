@@ -242,6 +242,8 @@ pub struct TargetSettings {
     pub long_posts: bool,
     /// What to do with posts without words.
     pub wordless: Wordless,
+    /// Whether links get cards, on a network where whoever publishes adds them.
+    pub link_card: bool,
     /// Its own caps, or the publisher's.
     pub caps: Caps,
 }

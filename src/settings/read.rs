@@ -225,13 +225,8 @@ fn connect(
     let (mut longest_call, mut callers) = (Duration::ZERO, Vec::new());
     for network in networks.iter() {
         let is_on = |account: &Account| account.network.name() == network.name();
-        let followed: Vec<(usize, &Account)> = followed
-            .all
-            .iter()
-            .map(|source| &source.account)
-            .enumerate()
-            .filter(|(_, account)| is_on(account))
-            .collect();
+        let followed: Vec<_> =
+            followed.all.iter().enumerate().filter(|(_, source)| is_on(&source.account)).collect();
         // Each account once, with the places of the targets that share it.
         let mut own: Vec<(&Account, Vec<usize>)> = Vec::new();
         for (index, TargetAccount { account, .. }) in published.iter().enumerate() {
@@ -244,7 +239,8 @@ fn connect(
             }
         }
         let mut accounts = Accounts {
-            followed: followed.iter().map(|(_, account)| account.handle.as_deref()).collect(),
+            followed: followed.iter().map(|(_, source)| source.account.handle.as_deref()).collect(),
+            templates: followed.iter().map(|(_, source)| source.template.as_deref()).collect(),
             published: own.iter().map(|(account, _)| account.handle.as_deref()).collect(),
         };
         if targets.is_empty() {

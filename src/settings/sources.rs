@@ -34,6 +34,8 @@ pub(super) struct FollowedAccount {
     pub(super) account: Account,
     /// The language that it posts in.
     pub(super) language: Option<Language>,
+    /// Its template, if it has one of its own.
+    pub(super) template: Option<String>,
 }
 
 impl FollowedAccount {
@@ -74,7 +76,10 @@ impl FollowedAccounts {
             let account =
                 Account::followed(reader, &section, networks, "write the handle of the account to follow");
             let language = reader.or(&format!("{section}.language"), "en", language);
-            FollowedAccount { section, name, account, language }
+            let network = account.network;
+            let template = reader.optional(&format!("{section}.template"), |value| network.template(value));
+            let template = template.ok().flatten();
+            FollowedAccount { section, name, account, language, template }
         });
         let followed = Self { all: all.collect(), is_list };
         followed.check(reader);

@@ -178,6 +178,7 @@ fn target(
         );
     }
     let wordless = reader.or(&key("wordless"), "copy", choice(&WORDLESS));
+    let link_card = reader.or(&key("link_card"), "true", flag);
     let caps = caps?;
     let (network, account, name, source) = (account.network, account.whole()?, name.clone(), (*source)?);
     let (language, tone, adapt, mentions, hashtags) = (language?, tone?, adapt?, mentions?, hashtags?);
@@ -186,7 +187,7 @@ fn target(
         Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
     let media = if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None };
     let (too_long, long_posts, wordless) = (too_long?, long_posts?, wordless?);
-    let local_numbers = local_numbers?;
+    let (local_numbers, link_card) = (local_numbers?, link_card?);
     let finish = move |source, connection| TargetSettings {
         source,
         name,
@@ -206,6 +207,7 @@ fn target(
         too_long,
         long_posts,
         wordless,
+        link_card,
         caps,
     };
     Some(Unconnected { source, finish: Box::new(finish) })

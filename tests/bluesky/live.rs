@@ -7,12 +7,14 @@ use serde_json::json;
 
 use crate::{
     Town,
-    pipeline::{
-        Between,
-        dice::{seed, size},
-    },
+    pipeline::{Between, dice::size},
+    proxy::Proxy,
     server::Server,
-    support::{PATIENCE, numbers, until},
+    support::{
+        PATIENCE,
+        cuts::{Cuttable, lose_nothing},
+        until,
+    },
 };
 
 #[actix_rt::test]
@@ -37,45 +39,28 @@ async fn whoever_wants_no_stream_has_none() {
     assert!(town.source().live().is_none());
 }
 
-/// The source is polled once an hour, so whatever is published in time was heard of, or found after the connection was
-/// made again.
+impl Cuttable for Proxy {
+    fn is_open(&self) -> bool {
+        self.streams() > 0
+    }
+
+    fn cut(&self) {
+        self.cut_streams();
+    }
+}
+
 #[actix_rt::test]
 async fn a_connection_that_is_cut_at_random_loses_nothing() {
-    let (cuts, seed) = (size("LIVE_CUTS", 10), seed());
     let Some(between) = Between::new().await else { return };
-    let rerun = format!("LIVE_CUTS={cuts} CHAOS_SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
     let config = std::fs::read_to_string(between.x.config()).unwrap();
     let config = config.replace("poll_interval = \"200ms\"", "poll_interval = \"1h\"");
     std::fs::write(between.x.config(), config).unwrap();
     let (mut running, _) = between.x.serve().await;
-    let proxy = &between.bluesky.proxy;
-    let mut times = Vec::new();
-    for number in 1..=cuts {
-        until("the stream is open", || proxy.streams() > 0).await;
-        // A connection that is lost again and again before it brings anything is made again ever later.
-        let is_cut = number % 3 != 0;
-        let is_cut_before = is_cut && random.bool();
-        if is_cut_before {
-            proxy.cut_streams();
-        }
-        between.bluesky.source.write(&crate::support::message(number), json!({})).await;
-        let begun = Instant::now();
-        if is_cut && !is_cut_before {
-            actix_rt::time::sleep(Duration::from_millis(random.u64(0..300))).await;
-            proxy.cut_streams();
-        }
-        between.x.until_published("es", number).await;
-        times.push(begun.elapsed().as_millis());
-        assert!(!running.has_ended(), "{rerun}\n{}", between.x.log_tail());
-    }
-    assert_eq!(numbers(&between.x.publications("es")), (1..=cuts).collect::<Vec<_>>(), "{rerun}");
-    times.sort_unstable();
-    println!(
-        "bluesky live: {cuts} posts, two of three cut: 0 lost; half within {} ms, all within {} ms; {rerun}",
-        times[cuts / 2],
-        times[cuts - 1]
-    );
+    let Between { bluesky, x, .. } = &between;
+    lose_nothing("bluesky live", x, &mut running, &bluesky.proxy, async |number| {
+        bluesky.source.write(&crate::support::message(number), json!({})).await;
+    })
+    .await;
 }
 
 #[actix_rt::test]

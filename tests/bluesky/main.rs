@@ -2,6 +2,7 @@
 //! Mynah publishes, sessions, and answers that are wrong in every way.
 #![allow(missing_docs, clippy::unwrap_used, reason = "behaviors are named by their tests")]
 
+mod beside;
 #[path = "../contract/mod.rs"]
 mod contract;
 mod live;

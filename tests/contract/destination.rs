@@ -5,10 +5,11 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
-    PostId, PublicationKey, Reply,
+    CardWords, PostId, PublicationKey, Reply,
     network::Repeat,
     ports::{
-        Content, Denied, Destination, Draft, FetchedMedium, MediaId, PublishError, Recent, Since, UploadError,
+        Content, Denied, Destination, Draft, DraftCard, FetchedMedium, MediaId, PublishError, Recent, Since,
+        UploadError,
     },
 };
 
@@ -128,6 +129,21 @@ pub(crate) async fn a_reply_is_attached_to_its_parent<B: Bench>() {
         assert_eq!(bench.messages().await.last().unwrap().reply_to, parent);
         reply = Some(Reply::behind(id, reply.as_ref()));
     }
+}
+
+pub(crate) async fn a_message_is_published_whatever_it_cannot_show_beside_its_text<B: Bench>() {
+    let bench = B::new().await;
+    let destination = bench.destination();
+    let text = "Mira https://example.com/a";
+    let words = CardWords { title: "El puente".into(), description: String::new() };
+    let card = Some(DraftCard { url: "https://example.com/a".into(), words, picture: None });
+    let gone = Draft { card, quote: Some(bench.unknown_id()), ..draft(text) };
+    let first = destination.publish(&gone).await.unwrap();
+    let quote = Some(first.clone());
+    let second = destination.publish(&Draft { quote, ..draft("Y otra vez") }).await.unwrap();
+    let messages = bench.messages().await;
+    let found: Vec<_> = messages.iter().map(|message| (&message.id, message.text.as_str())).collect();
+    assert_eq!(found, [(&first, text), (&second, "Y otra vez")]);
 }
 
 pub(crate) async fn a_reply_to_a_deleted_message_is_refused_as_a_reply<B: Bench>() {
@@ -298,6 +314,7 @@ macro_rules! destination_contract {
             recent_lists_newest_first_since_a_message_or_moment
             a_reply_is_attached_to_its_parent
             a_reply_to_a_deleted_message_is_refused_as_a_reply
+            a_message_is_published_whatever_it_cannot_show_beside_its_text
             a_refused_text_is_not_on_the_account
             publishing_a_draft_again_does_what_the_rules_promise
             the_same_text_under_another_key_is_another_message

@@ -254,6 +254,34 @@ async fn what_is_no_feed_is_named_and_the_next_poll_continues() {
     }
 }
 
+fn packed(mut bytes: impl std::io::Read) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::copy(&mut bytes, &mut encoder).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[actix_rt::test]
+async fn a_packed_feed_is_read_and_a_bomb_is_refused() {
+    let paper = Paper::with_items(&["one"]);
+    let source = paper.open();
+    let document = server::document(&paper.server.state().entries, paper.server.address());
+    let whole = packed(document.as_bytes());
+    paper.answer(Instead::Packed(whole.clone()));
+    assert_eq!(texts(&newest(&*source, None).await.unwrap()), ["one"]);
+    assert!(paper.requests().1.contains("accept-encoding: gzip\r\n"));
+    let bomb = packed(std::io::Read::take(std::io::repeat(b' '), 200 * 1024 * 1024));
+    assert!(bomb.len() < 2 * 1024 * 1024);
+    for (body, reason) in [
+        (bomb, "it is larger than 10 MB"),
+        (whole[..whole.len() - 9].to_vec(), "cannot be unpacked"),
+        (document.into_bytes(), "cannot be unpacked"),
+    ] {
+        paper.answer(Instead::Packed(body));
+        let error = newest(&*source, None).await.unwrap_err();
+        assert!(error.is_passing() && error.to_string().contains(reason), "{reason}: {error}");
+    }
+}
+
 #[actix_rt::test]
 async fn items_from_a_feed_are_published_once_and_in_order() {
     let paper = Server::start();
@@ -335,4 +363,67 @@ fn a_feed_cannot_be_a_target_and_a_wrong_template_names_the_valid_placeholders()
     assert!(problems.contains("nothing can be published on a feed"), "{problems}");
     assert!(problems.contains("{titel} is not a placeholder; use {title}"), "{problems}");
     assert!(!problems.contains("is not an address"), "{problems}");
+}
+
+#[test]
+fn only_a_feed_may_have_a_template_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let source = |name: &str, more: &str| format!("[[sources]]\nname = \"{name}\"\n{more}\n");
+    let target = |name: &str| {
+        format!(
+            "[[targets]]\nsource = \"{name}\"\nname = \"{name}\"\nnetwork = \"file\"\nlanguage = \"es\"\naccount = \"{name}.jsonl\"\n"
+        )
+    };
+    let text = [
+        source("town", "account = \"town\"\ntemplate = \"{title}\""),
+        source(
+            "paper",
+            "network = \"feed\"\naccount = \"https://paper.example/feed\"\ntemplate = \"{titel}\"",
+        ),
+        target("town"),
+        target("paper"),
+    ];
+    fs::write(&file, text.concat()).unwrap();
+    let sources = SettingsSources { file: Some(file), ..SettingsSources::default() };
+    let problems = settings::load(&sources).unwrap_err().to_string();
+    assert!(
+        problems.contains("sources[0].template\n  what: posts on X are published as they are"),
+        "{problems}"
+    );
+    assert!(problems.contains("sources[1].template\n  what: {titel} is not a placeholder"), "{problems}");
+}
+
+#[actix_rt::test]
+async fn each_feed_has_its_own_template_or_the_common_one() {
+    let papers = [Server::start(), Server::start()];
+    for paper in &papers {
+        paper.post(&message(1));
+    }
+    let sandbox = mynah_sandbox::start(SandboxConfig::default()).await.unwrap();
+    let mut town = Town::on(sandbox, &[], "gemini");
+    town.environment.push(("GEMINI_API_KEY".into(), mynah_sandbox::credentials("town").gemini_api_key));
+    let mut text = format!(
+        "data_dir = \"{0}/data\"\n[file]\nfolder = \"{0}\"\n[defaults.sources]\nnetwork = \"feed\"\nstart = \"beginning\"\n\
+         [engine]\norder = [\"gemini\"]\n[engine.gemini]\nbase_url = \"{1}\"\n[feed]\ntemplate = '{{title}}'\n",
+        town.folder.path().display(),
+        town.sandbox.url(),
+    );
+    for ((name, template), paper) in
+        [("own", "template = '{title} {link}'\n"), ("common", "")].into_iter().zip(&papers)
+    {
+        text += &format!(
+            "[[sources]]\nname = \"{name}\"\naccount = \"{}\"\n{template}\
+             [[targets]]\nsource = \"{name}\"\nnetwork = \"file\"\nlanguage = \"es\"\naccount = \"{name}.jsonl\"\n",
+            paper.url()
+        );
+    }
+    fs::write(town.config(), text).unwrap();
+    town.once().assert_success();
+    let has_link = |name: &str| {
+        let messages = fs::read_to_string(town.folder.path().join(format!("{name}.jsonl"))).unwrap();
+        assert_eq!(messages.lines().count(), 1);
+        messages.contains("https://paper.example/0")
+    };
+    assert!(has_link("own") && !has_link("common"));
 }

@@ -33,6 +33,8 @@ pub(crate) enum Instead {
     Status(u16, String),
     /// This body.
     Body(Vec<u8>),
+    /// This body, packed with gzip or said to be.
+    Packed(Vec<u8>),
     /// A body without an end.
     Endless,
 }
@@ -138,6 +140,7 @@ fn answer(mut stream: TcpStream, address: SocketAddr, state: &Mutex<State>) {
         ("/feed", Some(Instead::Nothing)) => return,
         ("/feed", Some(Instead::Status(status, headers))) => (status, headers, Vec::new()),
         ("/feed", Some(Instead::Body(body))) => (200, String::new(), body),
+        ("/feed", Some(Instead::Packed(body))) => (200, "content-encoding: gzip\r\n".into(), body),
         ("/feed", Some(Instead::Endless)) => {
             drop(state);
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n<rss>\r\n");
@@ -166,7 +169,7 @@ fn answer(mut stream: TcpStream, address: SocketAddr, state: &Mutex<State>) {
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
 }
 
-fn document(entries: &[Entry], address: SocketAddr) -> String {
+pub(crate) fn document(entries: &[Entry], address: SocketAddr) -> String {
     let mut text = String::from(
         "<?xml version=\"1.0\"?><feed xmlns=\"http://www.w3.org/2005/Atom\"><title>Paper</title><id>urn:paper</id>",
     );

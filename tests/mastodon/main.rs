@@ -7,6 +7,7 @@ mod contract;
 #[path = "../chaos/dice.rs"]
 mod dice;
 mod journey;
+mod live;
 mod login;
 mod proxy;
 mod server;

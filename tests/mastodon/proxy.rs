@@ -41,6 +41,8 @@ struct State {
     longest: Duration,
     /// The status whose content is broken in every answer.
     broken: Option<String>,
+    /// The connections that stay open.
+    streams: Vec<TcpStream>,
     /// Keeps the port of a proxy that was stopped.
     closed: Option<TcpSocket>,
 }
@@ -92,6 +94,19 @@ impl Proxy {
     /// Breaks the content of a status in every answer.
     pub(crate) fn break_status(&self, id: &str) {
         self.state().broken = Some(id.to_owned());
+    }
+
+    /// Ends the connections that stay open.
+    pub(crate) fn cut_streams(&self) {
+        for stream in std::mem::take(&mut self.state().streams) {
+            // One that has ended cannot be shut down.
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
+    /// How many connections stay open, counted at both ends.
+    pub(crate) fn streams(&self) -> usize {
+        self.state().streams.len()
     }
 
     /// Makes the losses repeatable.
@@ -157,6 +172,7 @@ fn serve(mut client: TcpStream, state: &Mutex<State>, server: &str) -> Option<()
     if is_stream {
         let mut stream = TcpStream::connect(server).ok()?;
         stream.write_all(&request).ok()?;
+        state.lock().unwrap().streams.extend([client.try_clone().ok()?, stream.try_clone().ok()?]);
         return std::io::copy(&mut stream, &mut client).ok().map(drop);
     }
     let begun = Instant::now();

@@ -221,6 +221,7 @@ fn post(source: &str, position: u64) -> Post {
         has_poll: false,
         warning: None,
         is_sensitive: false,
+        card: None,
         versions: vec![],
     }
 }
@@ -301,8 +302,13 @@ impl Move {
         let sent = |part| JobEvent::PartSent { part, remote_id: id(part) };
         let hold = |kind| JobEvent::Held(Hold { kind, reason: reason.clone(), until: moment });
         let parts = (0..=self.part).map(|part| format!("Part {part}")).collect();
-        let translation =
-            Translation { parts, engine: format!("engine {}", self.part), alts: vec![], warning: None };
+        let translation = Translation {
+            parts,
+            engine: format!("engine {}", self.part),
+            alts: vec![],
+            warning: None,
+            card: None,
+        };
         let mut events = vec![
             JobEvent::LeasedForTranslation,
             JobEvent::Translated(translation),

@@ -5,6 +5,8 @@
     reason = "each test binary uses a part of it; a test that cannot continue fails"
 )]
 
+pub(crate) mod cuts;
+
 use std::{
     io::Write as _,
     net::SocketAddr,

@@ -39,6 +39,7 @@ pub(crate) const RULES: PlainText = PlainText {
     repeat: Repeat::Safe,
     price: Price { message: 0, with_link: 0 },
     has_warnings: false,
+    has_cards: false,
 };
 
 /// The entry in the registry.
@@ -173,6 +174,7 @@ impl Account {
             has_poll: false,
             warning: None,
             is_sensitive: false,
+            card: None,
             versions: vec![],
         })
     }

@@ -58,6 +58,7 @@ impl Arrival {
             has_poll: false,
             warning: None,
             is_sensitive: false,
+            card: None,
             versions: Vec::new(),
         };
         Self { post, unreadable: Some(Raw { json: cut(json, MAX_RAW), reason }) }

@@ -135,6 +135,7 @@ fn post(id: u64) -> Post {
         has_poll: false,
         warning: None,
         is_sensitive: false,
+        card: None,
         versions: vec![],
     }
 }
@@ -171,6 +172,7 @@ fn target() -> Target {
         media: mynah_domain::MediaPolicy::None,
         too_long: mynah_domain::TooLong::Thread,
         wordless: mynah_domain::Wordless::Copy,
+        link_card: true,
         source: mynah_domain::fixtures::source(),
         network: mynah_domain::fixtures::rules(),
     }

@@ -13,6 +13,7 @@ use mynah_domain::{
 use super::{
     Publisher,
     failure::{Halt, outcome_lost},
+    publish::Beside,
 };
 use crate::{failpoint, router::Intent};
 
@@ -78,7 +79,7 @@ impl Publisher {
         let intent = Intent::recorded(begun).unwrap_or_else(|| {
             Intent::new(begun.part, &begun.account, &begun.text, begun.reply.clone(), begun.intent_at)
         });
-        let draft = self.draft(job, &intent, Vec::new());
+        let draft = self.draft(job, &intent, Beside::default());
         let same: Vec<PostId> = shown
             .messages
             .into_iter()

@@ -1,5 +1,5 @@
-//! Copies a post's media to the target's network before the post's intent is recorded: the source's side fetches them,
-//! the target's side uploads them.
+//! Copies a post's media, or the picture of its card, to the target's network before the post's intent is recorded: the
+//! source's side fetches them, the target's side uploads them.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -7,7 +7,7 @@ use log::warn;
 use mynah_domain::{
     Job, JobEvent, JobId, Media, MediaMissing, MediaPolicy,
     job::HoldKind,
-    ports::{MediaId, UploadError, Uploaded},
+    ports::{DraftCard, MediaId, UploadError, Uploaded},
 };
 
 use super::{
@@ -51,8 +51,8 @@ impl Publisher {
         let mut copied = Vec::new();
         for (number, medium) in job.post.media.iter().take(most).enumerate() {
             let alt = alts.get(number).map_or("", String::as_str);
-            let name = format!("{} {}", medium.kind, medium.key);
-            let why = match self.copy(job, medium, alt, stop).await.ok_or(Halt::Event(JobEvent::Untouched))? {
+            let name = name_of(medium);
+            let reason = match self.copied(job, number, medium, alt, stop).await? {
                 Ok(Uploaded { id, undescribed }) => {
                     if let Some(why) = undescribed {
                         let reason = format!("{name} has no alt text: {why}");
@@ -61,14 +61,8 @@ impl Publisher {
                     copied.push(id);
                     continue;
                 }
-                Err(UploadError::Denied(denied)) => return Err(self.denied(job, &denied, not_sent)),
-                Err(UploadError::Unavailable(why)) if self.count_failed_copy(job, number) < COPIES => {
-                    let not_before = Some(self.in_a(self.pause_for(job, None)));
-                    return Err(Halt::Event(not_sent(format!("{name}: {why}"), not_before)));
-                }
-                Err(UploadError::Unavailable(why) | UploadError::Refused(why)) => why,
+                Err(reason) => reason,
             };
-            let reason = format!("{name} cannot be copied: {why}");
             if missing == MediaMissing::Hold {
                 let reason = format!(
                     "{reason}; retry it, or set media_missing = \"publish\" to publish the post without it"
@@ -83,6 +77,51 @@ impl Publisher {
             return Err(Halt::Event(held(HoldKind::Media, reason.into(), None)));
         }
         Ok(copied)
+    }
+
+    /// The card of a part of a job, with its picture, if the part is published with one. A card whose picture cannot be
+    /// copied has none: it leads to the same page.
+    pub(super) async fn card(&self, job: &Job, part: u32, stop: &Stop) -> Result<Option<DraftCard>, Halt> {
+        let (Some(translation), Some(card)) = (&job.translation, &job.post.card) else { return Ok(None) };
+        let Some(words) = translation.card.clone() else { return Ok(None) };
+        if card.part_of(&translation.parts) != part as usize {
+            return Ok(None);
+        }
+        let url = card.url.clone();
+        let Some(medium) = &card.picture else { return Ok(Some(DraftCard { url, words, picture: None })) };
+        let picture = match self.copied(job, job.post.media.len(), medium, "", stop).await? {
+            Ok(Uploaded { id, .. }) => Some(id),
+            Err(reason) => {
+                let reason = format!("the picture of the link's card: {reason}");
+                warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "published without media");
+                None
+            }
+        };
+        Ok(Some(DraftCard { url, words, picture }))
+    }
+
+    /// Copies a medium, which has this number among those of its job; says why if it cannot be copied.
+    async fn copied(
+        &self,
+        job: &Job,
+        number: usize,
+        medium: &Media,
+        alt: &str,
+        stop: &Stop,
+    ) -> Result<Result<Uploaded, String>, Halt> {
+        let name = name_of(medium);
+        let copy = self.copy(job, medium, alt, stop).await.ok_or(Halt::Event(JobEvent::Untouched))?;
+        match copy {
+            Ok(uploaded) => Ok(Ok(uploaded)),
+            Err(UploadError::Denied(denied)) => Err(self.denied(job, &denied, not_sent)),
+            Err(UploadError::Unavailable(why)) if self.count_failed_copy(job, number) < COPIES => {
+                let not_before = Some(self.in_a(self.pause_for(job, None)));
+                Err(Halt::Event(not_sent(format!("{name}: {why}"), not_before)))
+            }
+            Err(UploadError::Unavailable(why) | UploadError::Refused(why)) => {
+                Ok(Err(format!("{name} cannot be copied: {why}")))
+            }
+        }
     }
 
     /// Copies one medium; `None` if a stop was requested meanwhile. A copy publishes nothing, so it is safe to abandon.
@@ -114,6 +153,10 @@ impl Publisher {
         let content = fetcher.fetch(medium, &self.destination.media_limits()).await?;
         self.destination.upload(content, alt).await
     }
+}
+
+fn name_of(medium: &Media) -> String {
+    format!("{} {}", medium.kind, medium.key)
 }
 
 /// Whether a job's message would be empty without its media. The network would refuse it.

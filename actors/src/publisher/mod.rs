@@ -6,7 +6,7 @@
 //! anything again. On a network without idempotency keys, only this prevents a double post after a lost answer.
 //!
 //! - [`publish`]: the one way to publish a job, part by part.
-//! - [`thread`]: which message each part of a thread replies to.
+//! - [`thread`]: which message each part of a thread replies to, and which one a post quotes.
 //! - [`media`]: copies a post's media to the network.
 //! - [`lookup`]: finds out what happened to a message whose answer was lost.
 //! - [`failure`]: what a failed call means for the job and for the account.

@@ -10,7 +10,7 @@ use mynah_domain::{
     job::HoldKind,
     network::Repeat,
     ports::{
-        Draft, LedgerError, MediaId, PublishError,
+        Draft, DraftCard, LedgerError, MediaId, PublishError,
         ledger::{Change, ChangeError},
     },
 };
@@ -41,6 +41,14 @@ struct Sent {
     reply: Option<Reply>,
     /// The key that it was sent with; `None` if a version of Mynah that chose no key sent it.
     key: Option<PublicationKey>,
+}
+
+/// What a message has beside its text.
+#[derive(Default)]
+pub(super) struct Beside {
+    media: Vec<MediaId>,
+    card: Option<DraftCard>,
+    quote: Option<PostId>,
 }
 
 impl From<Vec<JobEvent>> for Outcome {
@@ -202,17 +210,31 @@ impl Publisher {
             self.check_caps().await?;
         }
         // Copy media before recording the intent: a copy publishes nothing, so a lost answer needs no lookup. Jobs that
-        // are begun with their leases have no media.
-        let media = if intent.part == 0 { self.media(job, stop).await? } else { Vec::new() };
+        // are begun with their leases have nothing beside their text.
+        let beside = self.beside(job, intent.part, stop).await?;
         if sending == Sending::First {
             self.write(job, intent.event()).await?;
         }
-        Ok(self.draft(job, intent, media))
+        Ok(self.draft(job, intent, beside))
+    }
+
+    /// What a part has beside its text. The first part has the media and the quote.
+    async fn beside(&self, job: &Job, part: u32, stop: &Stop) -> Result<Beside, Halt> {
+        let mut beside = Beside::default();
+        if part == 0 {
+            beside.media = self.media(job, stop).await?;
+            beside.quote = self.quoted_by(job).await?;
+        }
+        if beside.media.is_empty() {
+            beside.card = self.card(job, part, stop).await?;
+        }
+        Ok(beside)
     }
 
     /// The message to send with an intent.
-    pub(super) fn draft(&self, job: &Job, intent: &Intent, media: Vec<MediaId>) -> Draft {
+    pub(super) fn draft(&self, job: &Job, intent: &Intent, beside: Beside) -> Draft {
         let Intent { text, key, reply, .. } = intent.clone();
+        let Beside { media, card, quote } = beside;
         Draft {
             key,
             text,
@@ -221,6 +243,8 @@ impl Publisher {
             is_sensitive: job.post.is_sensitive,
             reply,
             media,
+            card,
+            quote,
         }
     }
 

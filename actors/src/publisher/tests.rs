@@ -6,15 +6,15 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use actix::{Actor, Addr};
 use async_trait::async_trait;
 use mynah_domain::{
-    AccountId, Job, JobId, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post, PostId, PostKind,
-    Publication, Reply, Target, TargetId, Translation,
+    AccountId, Card, CardWords, Job, JobId, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post,
+    PostId, PostKind, Publication, Reply, Target, TargetId, Translation,
     backoff::Backoff,
     caps::{Cap, CapSetting},
     fixtures,
     network::{PlainText, Repeat},
     ports::{
-        Content, Denied, Draft, FetchError, FetchedMedium, MediaFetcher, MediaId, MediaLimits, PublishError,
-        Recent, Shown, Since, UploadError, Uploaded, Work as _, ledger::Change,
+        Content, Denied, Draft, DraftCard, FetchError, FetchedMedium, MediaFetcher, MediaId, MediaLimits,
+        PublishError, Recent, Shown, Since, UploadError, Uploaded, Work as _, ledger::Change,
     },
 };
 use tokio::sync::{Notify, mpsc};
@@ -823,6 +823,58 @@ async fn media_that_cannot_be_copied_are_left_out_at_once_or_after_three_attempt
         assert_eq!(town.account.count("upload"), tries);
         assert!(town.account.drafts.borrow()[0].media.is_empty());
     }
+}
+
+/// A translated job whose post has a card with a picture.
+fn with_card(number: i64) -> Job {
+    let picture = job(number, 1).post.media[0].clone();
+    let card = Card::new("https://a.example", "The bridge", "", Some(picture)).unwrap();
+    let words = CardWords { title: "El puente".into(), description: String::new() };
+    let parts = ["Hola", "https://a.example"];
+    let translation = Translation { card: Some(words), ..testing::translation(&parts) };
+    let post = Post { card: Some(card), ..testing::post(number) };
+    Job { post: Arc::new(post), translation: Some(translation), ..ready(number) }
+}
+
+#[actix_rt::test]
+async fn the_part_with_the_link_has_the_card_and_a_card_needs_no_picture() {
+    tokio::time::pause();
+    let refused = || UploadError::Refused("gone".into());
+    let silent = || UploadError::Unavailable("no answer".into());
+    let copied = || Uploaded { id: MediaId("5".into()), undescribed: None };
+    let worlds: [(Uploading, usize, Option<MediaId>); 3] = [
+        (Box::new(move |_| Some(Ok(copied()))), 1, Some(MediaId("5".into()))),
+        (Box::new(move |_| Some(Err(refused()))), 1, None),
+        // The first part was progress, after which attempts are counted from one again.
+        (Box::new(move |_| Some(Err(silent()))), 4, None),
+    ];
+    for (copy, tries, picture) in worlds {
+        let town = Town::new(vec![with_card(1)], Account { upload: copy, ..Account::default() });
+        town.pass(HOUR).await;
+        assert_eq!(town.account.count("upload"), tries);
+        let cards: Vec<_> = town.account.drafts.borrow().iter().map(|draft| draft.card.clone()).collect();
+        let words = CardWords { title: "El puente".into(), description: String::new() };
+        assert_eq!(cards, [None, Some(DraftCard { url: "https://a.example".into(), words, picture })]);
+    }
+}
+
+#[actix_rt::test]
+async fn a_quote_leads_to_the_first_message_of_what_it_quotes_if_that_is_on_the_account() {
+    tokio::time::pause();
+    let of_kind = |number, kind| {
+        let post = Post { kind, ..testing::post(number) };
+        Job { post: Arc::new(post), ..ready(number) }
+    };
+    let quoting = |number, of: &str| of_kind(number, PostKind::Quote { of: PostId(of.into()) });
+    let continuing =
+        |number, parent: &str| of_kind(number, PostKind::Thread { parent: PostId(parent.into()) });
+    let jobs = vec![in_two_parts(1), continuing(2, "1"), quoting(3, "1"), quoting(4, "2"), quoting(5, "9")];
+    let town = Town::new(jobs, Account::default());
+    town.pass(HOUR).await;
+    let quotes: Vec<_> = town.account.drafts.borrow().iter().map(|draft| draft.quote.clone()).collect();
+    let id = |id: &str| Some(PostId(id.into()));
+    // The account numbers its messages: the first post has two, the second is the third.
+    assert_eq!(quotes, [None, None, None, id("1"), id("3"), None]);
 }
 
 #[actix_rt::test]

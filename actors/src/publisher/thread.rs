@@ -1,8 +1,8 @@
-//! Finds out which message each part of a thread replies to.
+//! Finds out which message a post replies to or quotes: what its parent, or the quoted post, became on this account.
 
 use std::collections::HashSet;
 
-use mynah_domain::{Job, JobState, Reply, job::HoldKind};
+use mynah_domain::{Job, JobState, PostId, PostKind, Reply, job::HoldKind};
 
 use super::{
     Publisher, Threads,
@@ -44,5 +44,19 @@ impl Publisher {
             };
         }
         Ok(None)
+    }
+
+    /// What the post that a job's post quotes became on this account. A quote waits for nothing: if what it quotes is
+    /// not on the account, it is published without it.
+    pub(super) async fn quoted_by(&self, job: &Job) -> Result<Option<PostId>, Halt> {
+        let PostKind::Quote { of } = &job.post.kind else { return Ok(None) };
+        let ledger = &self.parts.ledger;
+        let Some(Reply { root, parent }) = ledger.publication_of(of, &job.target).await? else {
+            return Ok(None);
+        };
+        // A long post begins with the root of its own thread; a post within a thread is quoted itself.
+        let quoted = ledger.post(&job.source, of).await?;
+        let begins = quoted.is_some_and(|quoted| quoted.kind.continues().is_none());
+        Ok(Some(if begins { root } else { parent }))
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn post(number: i64) -> Post {
         has_poll: false,
         warning: None,
         is_sensitive: false,
+        card: None,
         versions: vec![],
     }
 }
@@ -52,7 +53,7 @@ pub(crate) fn post(number: i64) -> Post {
 /// A translation with these parts.
 pub(crate) fn translation(parts: &[&str]) -> Translation {
     let parts = parts.iter().map(|part| (*part).to_owned()).collect();
-    Translation { parts, engine: "test".into(), alts: vec![], warning: None }
+    Translation { parts, engine: "test".into(), alts: vec![], warning: None, card: None }
 }
 
 /// A job that waits for a translator.

@@ -15,7 +15,7 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 use async_trait::async_trait;
 use cascade::{CallContext, EngineCascade};
 use mynah_domain::{
-    Job, JobEvent, MediaPolicy, Post, PostId, PostKind, Target, TargetId,
+    Card, CardWords, Job, JobEvent, MediaPolicy, Post, PostId, PostKind, Target, TargetId,
     network::NetworkRules,
     ports::{Engine, Ledger, LedgerError},
     text::{is_wordless, mask},
@@ -49,7 +49,7 @@ fn has_words(alt: &str, source: &dyn NetworkRules) -> bool {
     !is_wordless(alt, &mask(alt, source).text)
 }
 
-/// Adds the translated warning and alt texts to a translation. One that could not be translated stays in the author's
+/// Adds the translated warning, card and alt texts to a translation. One that could not be translated stays in the author's
 /// words: for a person who cannot see the picture that is better than nothing, and no post waits for it.
 fn with_texts_beside<'a>(
     event: JobEvent,
@@ -65,6 +65,10 @@ fn with_texts_beside<'a>(
         translated.unwrap_or_else(|| own.to_owned())
     };
     translation.warning = warning_beside(post, target).map(&mut text_for);
+    translation.card = target.card_of(post).map(|Card { words, .. }| CardWords {
+        title: text_for(&words.title),
+        description: text_for(&words.description),
+    });
     translation.alts =
         post.media.iter().map(|medium| text_for(medium.alt.as_deref().unwrap_or_default())).collect();
     if translation.alts.iter().all(String::is_empty) {
@@ -78,18 +82,21 @@ fn warning_beside<'a>(post: &'a Post, target: &Target) -> Option<&'a str> {
     post.warning.as_deref().filter(|_| target.network.has_warnings())
 }
 
-/// Adds the posts' warnings and the alt texts of their media, each as a separate task; returns for each the number of
+/// Adds the posts' warnings, the words of their cards and the alt texts of their media, each as a separate task; returns for each the number of
 /// its job.
 fn add_texts_beside(tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
     let mut owners = Vec::new();
     for (number, Job { post, .. }) in jobs.iter().enumerate() {
-        if post.warning.is_none() && post.media.is_empty() {
+        if post.warning.is_none() && post.media.is_empty() && post.card.is_none() {
             continue;
         }
         let target = tasks[number].target.clone();
         let source = &*target.source.network;
         let warning = warning_beside(post, &target).filter(|warning| has_words(warning, source));
         tasks.extend(warning.map(|warning| Task::of_warning(post, warning, target.clone())));
+        let card = target.card_of(post).map(|Card { words, .. }| [&words.title, &words.description]);
+        let words = card.into_iter().flatten().filter(|words| has_words(words, source));
+        tasks.extend(words.map(|words| Task::of_card(post, words, target.clone())));
         if target.media != MediaPolicy::None {
             let alts = post.media.iter().filter_map(|medium| medium.alt.as_deref());
             let alts = alts.filter(|alt| has_words(alt, source));

@@ -164,6 +164,12 @@ impl Task {
         Self::beside(post, "warning", warning, target, most)
     }
 
+    /// Creates the task of the title or the description of the post's card.
+    pub fn of_card(post: &Post, words: &str, target: Target) -> Self {
+        let most = target.network.limits().alt_text;
+        Self::beside(post, "card", words, target, most)
+    }
+
     /// Creates the task of a text that is published with the post's own.
     fn beside(post: &Post, name: &str, text: &str, target: Target, most: usize) -> Self {
         // Keep it apart from the post's own text, also when texts are compared with those of other targets.

@@ -132,6 +132,24 @@ async fn alt_texts_are_translated_beside_the_post_and_those_without_words_stay()
     assert_eq!(engine.asked(), 3);
 }
 
+#[actix_rt::test]
+async fn a_cards_words_are_translated_on_a_network_where_its_publisher_adds_it() {
+    tokio::time::pause();
+    let card = Card::new("https://a.example", "Hello", "1-0", None);
+    let with_card = || Job { post: Arc::new(Post { card: card.clone(), ..post(1) }), ..queued(1) };
+    let network = Arc::new(PlainText { has_cards: true, ..PlainText::default() });
+    let target = Target { network, ..fixtures::target() };
+    let engine = Rc::new(FixedEngine::new("Hola"));
+    let ledger = translate_for(target.clone(), vec![with_card()], &engine).await;
+    let words = CardWords { title: "Hola".into(), description: "1-0".into() };
+    assert_eq!(ledger.job(1).translation.unwrap().card, Some(words));
+    for target in [Target { link_card: false, ..target }, fixtures::target()] {
+        let engine = Rc::new(FixedEngine::new("Hola"));
+        let ledger = translate_for(target, vec![with_card()], &engine).await;
+        assert_eq!((ledger.job(1).translation.unwrap().card, engine.asked()), (None, 1));
+    }
+}
+
 fn warned(number: i64, warning: &str) -> Job {
     Job { post: Arc::new(Post { warning: Some(warning.into()), ..post(number) }), ..queued(number) }
 }

@@ -24,6 +24,8 @@ pub struct PlainText {
     pub price: Price,
     /// Whether messages have warnings.
     pub has_warnings: bool,
+    /// Whether links have cards.
+    pub has_cards: bool,
 }
 
 impl Default for PlainText {
@@ -35,6 +37,7 @@ impl Default for PlainText {
             repeat: Repeat::Safe,
             price: Price::default(),
             has_warnings: false,
+            has_cards: false,
         }
     }
 }
@@ -88,6 +91,10 @@ impl NetworkRules for PlainText {
 
     fn has_warnings(&self) -> bool {
         self.has_warnings
+    }
+
+    fn has_cards(&self) -> bool {
+        self.has_cards
     }
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::media::{FetchError, FetchedMedium, MediaLimits};
-use crate::{Language, PostId, PublicationKey, Reply};
+use crate::{CardWords, Language, PostId, PublicationKey, Reply};
 
 /// An account that publishes.
 #[async_trait(?Send)]
@@ -103,6 +103,22 @@ pub struct Draft {
     pub reply: Option<Reply>,
     /// The attached media, which were uploaded before.
     pub media: Vec<MediaId>,
+    /// The card of a link, if the message has no media.
+    pub card: Option<DraftCard>,
+    /// The message of the account that it quotes, if the network can do that. A message that is not there any more is no
+    /// reason to refuse the draft: it is then published without the quote.
+    pub quote: Option<PostId>,
+}
+
+/// The card of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftCard {
+    /// The address that it leads to.
+    pub url: String,
+    /// Its words.
+    pub words: CardWords,
+    /// Its picture, which was uploaded before.
+    pub picture: Option<MediaId>,
 }
 
 impl Draft {
@@ -116,6 +132,8 @@ impl Draft {
             is_sensitive: false,
             reply: None,
             media: Vec::new(),
+            card: None,
+            quote: None,
         }
     }
 }

@@ -15,7 +15,7 @@ pub mod source;
 
 pub use clock::{Clock, SystemClock};
 pub use destination::{
-    Denied, Destination, Draft, MediaId, PublishError, Recent, Shown, Since, UploadError, Uploaded,
+    Denied, Destination, Draft, DraftCard, MediaId, PublishError, Recent, Shown, Since, UploadError, Uploaded,
 };
 pub use engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, MaxWeight, Reply, Usage};
 pub use leases::Leases;

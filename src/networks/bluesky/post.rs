@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use jiff::{SignedDuration, Timestamp};
 use mynah_domain::{
-    Media, MediaKind, Post, PostId, PostKind,
+    Card, Media, MediaKind, Post, PostId, PostKind,
     network::NetworkRules as _,
     text::{Entity, EntityKind},
 };
@@ -125,6 +125,7 @@ fn empty() -> Post {
         versions: Vec::new(),
         warning: None,
         is_sensitive: false,
+        card: None,
     }
 }
 
@@ -138,8 +139,8 @@ fn written(listed: &Listed, author: Author<'_>) -> Result<Post, String> {
     let record = Written::deserialize(&listed.value).map_err(|error| error.to_string())?;
     let (mut text, mut entities) = written_out(&record.text, &record.facets);
     let embed = Embed::of(&record.embed, author);
-    if let Some(link) = embed.link {
-        with_link(&mut text, &mut entities, &link);
+    if let Some(link) = &embed.link {
+        with_link(&mut text, &mut entities, link);
     }
     let language = record.langs.get(0).and_then(Value::as_str);
     let labels = record.labels["values"].as_array().into_iter().flatten();
@@ -150,6 +151,7 @@ fn written(listed: &Listed, author: Author<'_>) -> Result<Post, String> {
         language: language.map(str::to_owned),
         kind: kind(&record.reply, embed.quoted, author.did)?,
         media: embed.media,
+        card: embed.card,
         is_sensitive: labels.any(|label| SENSITIVE.contains(&label)),
         ..empty()
     })
@@ -177,8 +179,9 @@ fn kind(reply: &Value, quoted: Option<RecordAddress>, did: &str) -> Result<PostK
 struct Embed {
     media: Vec<Media>,
     quoted: Option<RecordAddress>,
-    /// The address of a link's card.
+    /// The address of a link's card, and the card if it has a title.
     link: Option<String>,
+    card: Option<Card>,
 }
 
 impl Embed {
@@ -209,7 +212,9 @@ impl Embed {
                     medium(&embed["video"], MediaKind::Video, &embed["alt"], author).into_iter().collect();
             }
             "app.bsky.embed.external" => {
-                found.link = embed["external"]["uri"].as_str().filter(|uri| is_link(uri)).map(str::to_owned);
+                let external = &embed["external"];
+                found.link = external["uri"].as_str().filter(|uri| is_link(uri)).map(str::to_owned);
+                found.card = found.link.as_deref().and_then(|link| card(link, external, author));
             }
             _ => {}
         }
@@ -228,6 +233,13 @@ fn medium(blob: &Value, kind: MediaKind, alt: &Value, Author { did, server }: Au
     let url = media::address(server, did, cid)?;
     let alt = alt.as_str().filter(|alt| !alt.trim().is_empty()).map(str::to_owned);
     Some(Media { key: cid.to_owned(), kind, url: Some(url), alt })
+}
+
+/// The card of a link, if it has a title.
+fn card(link: &str, external: &Value, author: Author<'_>) -> Option<Card> {
+    let words = |name: &str| external[name].as_str().unwrap_or_default();
+    let picture = medium(&external["thumb"], MediaKind::Photo, &Value::Null, author);
+    Card::new(link, words("title"), words("description"), picture)
 }
 
 /// What a part of a text does.

@@ -85,6 +85,11 @@ impl NetworkRules for BlueskyRules {
         Repeat::Safe
     }
 
+    /// Whoever writes a post also makes its card.
+    fn has_cards(&self) -> bool {
+        true
+    }
+
     fn link(&self, handle: &str, message: &PostId) -> Option<String> {
         let OwnRecord { key, .. } = OwnRecord::named(message)?;
         let account = RecordAddress::parse(&message.0).map_or(handle.to_owned(), |address| address.account);

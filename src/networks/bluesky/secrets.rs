@@ -48,7 +48,10 @@ mod tests {
             env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut vault = Vault::new(&env, needed);
         let published = vec![Some("town-es.example"), Some("did:plc:abc")];
-        let found = read(&mut vault, &Accounts { followed: vec![Some("a.example")], published });
+        let found = read(
+            &mut vault,
+            &Accounts { followed: vec![Some("a.example")], published, ..Accounts::default() },
+        );
         found.map(|all| all.iter().map(|one| one.expose_secret().to_owned()).collect())
     }
 

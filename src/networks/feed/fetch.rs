@@ -172,7 +172,7 @@ impl Fetcher {
 
     async fn read(&self, answer: &Answer, address: Url) -> Result<Document, FetchFailure> {
         if let Some(coding) = answer.header("content-encoding").filter(|coding| *coding != "identity") {
-            let what = format!("it is compressed ({coding}) although Mynah asked for it as it is");
+            let what = format!("it is compressed ({coding}) although Mynah accepts gzip only");
             return Err(unavailable(self.about(&what)));
         }
         let body = answer.body.clone();
@@ -230,8 +230,7 @@ fn unavailable(what: String) -> FetchFailure {
 }
 
 fn request(address: &Url, cached: &Cached, is_conditional: bool) -> Request {
-    let request =
-        Request::get(address.as_str()).header("accept", KINDS).header("accept-encoding", "identity");
+    let request = Request::get(address.as_str()).header("accept", KINDS).accept_gzip();
     if !is_conditional {
         return request;
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use mynah_domain::Media;
+use mynah_domain::{Card, Media, MediaKind};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -53,6 +53,13 @@ impl Item {
             (!is_empty).then(|| format!("content:{}", digest(&self.words(), 16)))
         };
         given.map(shortened).or_else(content)
+    }
+
+    /// The card of its page.
+    pub(super) fn card(&self) -> Option<Card> {
+        let description = if self.summary.is_empty() { &self.content } else { &self.summary };
+        let picture = self.media.iter().find(|medium| medium.kind == MediaKind::Photo);
+        Card::new(self.link.as_deref()?, &self.title, description, picture.cloned())
     }
 
     pub(super) fn link_key(&self) -> Option<Key> {
@@ -105,6 +112,24 @@ mod tests {
         assert_eq!(bare.id().unwrap(), derived, "the same at each poll");
         assert_ne!(Item { title: "U".into(), ..bare }.id().unwrap(), derived);
         assert_eq!(Item::default().id(), None);
+    }
+
+    #[test]
+    fn the_card_of_an_item_has_its_title_its_summary_and_its_picture() {
+        let medium =
+            |kind| Media { key: "k".into(), kind, url: Some("https://paper.example/a".into()), alt: None };
+        let item = Item {
+            title: "The bridge".into(),
+            content: "It is open.".into(),
+            link: Some("https://paper.example/1".into()),
+            media: vec![medium(MediaKind::Video), medium(MediaKind::Photo)],
+            ..Item::default()
+        };
+        let card = item.card().unwrap();
+        assert_eq!((&*card.url, &*card.words.description), ("https://paper.example/1", "It is open."));
+        assert_eq!(card.picture, Some(medium(MediaKind::Photo)));
+        assert_eq!(Item { title: String::new(), ..item.clone() }.card(), None);
+        assert_eq!(Item { link: None, ..item }.card(), None);
     }
 
     #[test]

@@ -38,7 +38,7 @@ use crate::{
     http_client::Transport,
     settings::{
         Reader, Vault,
-        kinds::{Read, refuse},
+        kinds::{Read, refuse, text_of},
     },
 };
 
@@ -89,6 +89,11 @@ impl Network for Feed {
             }
             id => Ok(PostId(id.to_owned())),
         }
+    }
+
+    fn template(&self, value: &ValueKind) -> Read<String> {
+        settings::template(value)?;
+        text_of(value).map(str::to_owned)
     }
 
     fn read(

@@ -157,9 +157,10 @@ impl FeedSource {
             return Err(Unreadable {
                 raw: format!("item {id} with link {:?} and title {:?}", item.link, item.title),
                 mark: Some((id, *position)),
-                reason: "feed.template makes no text of it".into(),
+                reason: "its template makes no text of it (feed.template, or the source's own)".into(),
             });
         }
+        let card = item.card().filter(|card| text.contains(&card.url));
         Ok(Post {
             id,
             position: *position,
@@ -172,6 +173,7 @@ impl FeedSource {
             has_poll: false,
             warning: None,
             is_sensitive: false,
+            card,
             versions: Vec::new(),
         })
     }

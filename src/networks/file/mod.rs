@@ -49,6 +49,7 @@ const RULES: PlainText = PlainText {
     repeat: Repeat::Safe,
     price: Price { message: 0, with_link: 0 },
     has_warnings: true,
+    has_cards: false,
 };
 
 /// The entry of files in the registry.

@@ -132,6 +132,7 @@ impl Record {
             has_poll: false,
             warning: self.warning,
             is_sensitive: self.sensitive.unwrap_or_default(),
+            card: None,
             versions: Vec::new(),
         }
     }

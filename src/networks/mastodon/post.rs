@@ -26,6 +26,7 @@ pub(super) fn post(status: &Status, kind: PostKind, position: u64, server: &str)
         language: status.language.clone(),
         warning: Some(shown.warning.clone()).filter(|warning| !warning.is_empty() && !is_boost),
         is_sensitive: status.is_sensitive,
+        card: shown.card.clone().filter(|_| !is_boost),
         kind,
         created_at: status.created_at,
         media: status.media.clone(),
@@ -90,6 +91,27 @@ mod tests {
         let entities = post.entities.unwrap();
         assert_eq!((entities.len(), entities[0].kind), (1, EntityKind::Link));
         assert_eq!(&post.text[entities[0].range.clone()], "https://a.example/@b/3");
+    }
+
+    #[test]
+    fn a_card_is_that_of_the_last_link_unless_it_has_no_title() {
+        let mut value = status("12", "<p>See https://town.example/bridge</p>");
+        value["card"] = json!({
+            "url": "https://town.example/bridge", "title": "The bridge", "description": "Open\nagain", "type": "link",
+            "image": "https://m.example/card.png",
+        });
+        let card = read(&value).card.unwrap();
+        assert_eq!((&*card.url, &*card.words.title), ("https://town.example/bridge", "The bridge"));
+        assert_eq!(card.words.description, "Open again");
+        assert_eq!(card.picture.unwrap().url.as_deref(), Some("https://m.example/card.png"));
+        for (name, odd) in [("title", json!("")), ("title", json!(7)), ("url", json!("javascript:alert(1)"))]
+        {
+            let mut value = value.clone();
+            value["card"][name] = odd;
+            assert_eq!(read(&value).card, None, "{name}");
+        }
+        value["card"]["image"] = Value::Null;
+        assert_eq!(read(&value).card.unwrap().picture, None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! unreadable; any other is lost alone.
 
 use jiff::Timestamp;
-use mynah_domain::{Media, MediaKind};
+use mynah_domain::{Card, Media, MediaKind};
 use serde_json::Value;
 
 use super::names::is_id;
@@ -34,6 +34,8 @@ pub(super) struct Status {
     /// The status that it boosts.
     pub(super) boosted: Option<Box<Status>>,
     pub(super) quoted: Option<Quoted>,
+    /// The card of its last link.
+    pub(super) card: Option<Card>,
     pub(super) has_poll: bool,
     pub(super) poll_options: Vec<String>,
     pub(super) media: Vec<Media>,
@@ -107,6 +109,7 @@ impl Status {
             reply_to_account: optional_id(value, "in_reply_to_account_id")?,
             boosted,
             quoted: quoted(value),
+            card: value.get("card").and_then(card),
             has_poll: poll.is_some(),
             poll_options: poll
                 .into_iter()
@@ -183,6 +186,17 @@ fn medium(value: &Value) -> Option<Media> {
     };
     let key = text(value, "id").or_else(|| url.clone())?;
     Some(Media { key: brief(&key), kind, url, alt: text(value, "description") })
+}
+
+fn card(value: &Value) -> Option<Card> {
+    let url = text(value, "url").filter(|url| url.starts_with("https://") || url.starts_with("http://"))?;
+    let picture = text(value, "image").map(|address| Media {
+        key: brief(&address),
+        kind: MediaKind::Photo,
+        url: Some(address),
+        alt: None,
+    });
+    Card::new(&url, &text(value, "title")?, &text(value, "description").unwrap_or_default(), picture)
 }
 
 fn mention(value: &Value) -> Option<Mention> {

@@ -18,7 +18,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mynah_domain::{MediaKind, Post, PostId, PostKind, ports::source::Unreadable, post};
+use mynah_domain::{Card, MediaKind, Post, PostId, PostKind, ports::source::Unreadable, post};
 use serde_json::value::RawValue;
 use url::Url;
 
@@ -232,6 +232,7 @@ impl Page<'_> {
             Err(why) => return Err(why),
         };
         text.oddities.into_iter().for_each(&mut odd);
+        let card = if original.is_none() { text.card } else { None };
         let is_notice = matches!(kind, PostKind::Original | PostKind::Quote { .. } | PostKind::Thread { .. })
             && notice::is_one(&text.words);
         let (kind, open) = if is_notice {
@@ -258,6 +259,7 @@ impl Page<'_> {
             has_poll: !tweet.poll_ids.is_empty(),
             warning: None,
             is_sensitive: false,
+            card: card.filter(|_| is_published),
             versions: versions(tweet),
         };
         Ok((post, open))
@@ -444,6 +446,8 @@ struct Text {
     words: String,
     /// Media that only its links name, not its attachments.
     media: Vec<LinkedMedium>,
+    /// The card of its last link that has one.
+    card: Option<Card>,
     /// Whether it contains a shortened link that nothing expands.
     is_shortened: bool,
     oddities: Vec<String>,
@@ -526,13 +530,28 @@ fn expand(raw: &str, links: &[Link], tweet: &Tweet) -> Text {
             Some(Own::Linked(medium)) => expanded.media.push(medium),
             // Escaped like the text around it, because both are unescaped together.
             None => match &link.expanded_url {
-                Some(meant) => expanded.words.push_str(&escape(meant)),
+                Some(meant) => {
+                    expanded.words.push_str(&escape(meant));
+                    expanded.card = card(link, meant).or(expanded.card);
+                }
                 None => expanded.push(&raw[from..to]),
             },
         }
     }
     expanded.push(&raw[end..]);
     expanded
+}
+
+/// The card of a link to `address`, if X knows the page's title.
+fn card(link: &Link, address: &str) -> Option<Card> {
+    let picture = |url: &String| post::Media {
+        key: url.clone(),
+        kind: MediaKind::Photo,
+        url: Some(url.clone()),
+        alt: None,
+    };
+    let description = link.description.as_deref().unwrap_or_default();
+    Card::new(address, link.title.as_deref()?, description, link.picture.as_ref().map(picture))
 }
 
 /// A link to the post's own medium.

@@ -273,7 +273,11 @@ mod tests {
     fn credentials(env: &[(&str, &str)]) -> Credentials {
         let env: HashMap<String, String> =
             env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let accounts = Accounts { followed: vec![Some("example")], published: vec![Some("example_es")] };
+        let accounts = Accounts {
+            followed: vec![Some("example")],
+            published: vec![Some("example_es")],
+            ..Accounts::default()
+        };
         read(&mut Vault::new(&env, Needed::All), &accounts).unwrap()
     }
 

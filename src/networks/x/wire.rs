@@ -12,9 +12,12 @@
 //! - An answer as a whole is unreadable only if its posts are not a list or its `meta`, which says whether more follow,
 //!   is not an object. Then Mynah requests it again, and nothing is lost.
 
+mod link;
+
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
+pub use self::link::Link;
 pub use super::fields::Id;
 use super::fields::{Fields, excerpt, reason};
 
@@ -237,49 +240,6 @@ impl Reference {
                 Ok(None)
             }
         }
-    }
-}
-
-/// A shortened link. Positions count Unicode code points of the escaped text; the end is exclusive.
-#[derive(Debug, Clone, Default)]
-pub struct Link {
-    /// Its start.
-    pub start: usize,
-    /// Its end.
-    pub end: usize,
-    /// The short form, `https://t.co/…`.
-    pub url: Option<String>,
-    /// The target address.
-    pub expanded_url: Option<String>,
-    /// The medium that the link stands for.
-    pub media_key: Option<String>,
-}
-
-impl Link {
-    /// The links in the `entities` of a post or a note.
-    fn read_all(fields: &Fields<'_>, oddities: &mut Vec<String>) -> Vec<Self> {
-        let Some(entities) = fields.object(&["entities"], oddities) else { return Vec::new() };
-        let links = entities.list(&["urls"], oddities);
-        links.into_iter().filter_map(|raw| Self::read(raw, oddities)).collect()
-    }
-
-    fn read(raw: &RawValue, oddities: &mut Vec<String>) -> Option<Self> {
-        let fields = match Fields::of(raw) {
-            Ok(fields) => fields,
-            Err(why) => {
-                oddities.push(format!("one of its links cannot be read: {why}"));
-                return None;
-            }
-        };
-        let (start, end) = (fields.optional(&["start"], oddities), fields.optional(&["end"], oddities));
-        let (Some(start), Some(end)) = (start, end) else {
-            oddities.push("one of its links has no position".into());
-            return None;
-        };
-        let url = fields.optional(&["url"], oddities);
-        let expanded_url = text(&fields, &["expanded_url"], oddities);
-        let media_key = text(&fields, &["media_key"], oddities);
-        Some(Self { start, end, url, expanded_url, media_key })
     }
 }
 

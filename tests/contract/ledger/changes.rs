@@ -108,6 +108,7 @@ pub(crate) async fn a_job_is_not_published_before_every_part_of_its_translation_
         engine: "test".into(),
         alts: vec![],
         warning: None,
+        card: None,
     };
     let leased =
         vec![JobEvent::LeasedForTranslation, JobEvent::Translated(long), JobEvent::LeasedForPublication];

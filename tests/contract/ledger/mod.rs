@@ -81,6 +81,7 @@ pub(crate) fn post(position: u64) -> Arc<Post> {
         has_poll: false,
         warning: None,
         is_sensitive: false,
+        card: None,
         versions: vec![],
     })
 }
@@ -135,6 +136,7 @@ pub(crate) fn translated() -> JobEvent {
         engine: "test".into(),
         alts: vec![],
         warning: None,
+        card: None,
     })
 }
 

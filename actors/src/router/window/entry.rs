@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mynah_domain::{Job, JobState, Translation};
+use mynah_domain::{Job, JobState, PostKind, Translation};
 
 /// A job in memory.
 #[derive(Debug)]
@@ -116,4 +116,7 @@ fn is_one_message(job: &Job, translation: &Translation) -> bool {
         && job.publications.is_empty()
         && job.post.media.is_empty()
         && job.post.kind.continues().is_none()
+        // What it quotes may be in the same batch, and then has no id yet.
+        && !matches!(job.post.kind, PostKind::Quote { .. })
+        && translation.card.is_none()
 }

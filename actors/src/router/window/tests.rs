@@ -50,6 +50,7 @@ fn job(target_name: &str, position: u64) -> Job {
         has_poll: false,
         warning: None,
         is_sensitive: false,
+        card: None,
         versions: vec![],
     };
     Job {
@@ -99,6 +100,7 @@ fn translated() -> JobEvent {
         engine: "test".into(),
         alts: vec![],
         warning: None,
+        card: None,
     })
 }
 
@@ -129,6 +131,7 @@ fn only_the_next_job_of_a_line_can_be_begun_with_its_translation() {
         engine: "test".into(),
         alts: vec![],
         warning: None,
+        card: None,
     };
     let (short, long) = (one(&["Hola"]), one(&["Hola,", "mundo"]));
     let next = |window: &Window, translated: &[(usize, &Translation)], max| {
@@ -399,8 +402,13 @@ fn a_reloaded_line_leaves_the_others_as_they_are() {
 fn a_translated_job_that_was_held_until_a_time_is_published_then_and_not_translated_again() {
     let minute = Duration::from_mins(1);
     let mut window = taken_up(&[Route::alone(target("es"))], Blocks::default());
-    let translation =
-        Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![], warning: None };
+    let translation = Translation {
+        parts: vec!["Hola".into()],
+        engine: "test".into(),
+        alts: vec![],
+        warning: None,
+        card: None,
+    };
     let held = Job {
         state: JobState::Held,
         translation: Some(translation),
@@ -443,7 +451,8 @@ fn jobs_with_one_part_are_published_together_and_any_other_goes_alone() {
     assert!(window.wants(&target("es"), 100).is_some());
     let ready = |position: u64, parts: usize| {
         let parts = vec!["Hola".to_owned(); parts];
-        let translation = Translation { parts, engine: "test".into(), alts: Vec::new(), warning: None };
+        let translation =
+            Translation { parts, engine: "test".into(), alts: Vec::new(), warning: None, card: None };
         Job { state: JobState::Ready, translation: Some(translation), ..job("es", position) }
     };
     let jobs = [(1, 1), (2, 1), (3, 2), (4, 1), (5, 1), (6, 1)];
@@ -480,6 +489,7 @@ fn shared(positions: &[u64], untranslated: &[(&str, u64)]) -> Window {
                 engine: "test".into(),
                 alts: vec![],
                 warning: None,
+                card: None,
             };
             let number = i64::try_from(*position).unwrap() * 10 + i64::from(name == "roads");
             let job = Job { id: JobId(number), ..job(name, *position) };
@@ -568,8 +578,13 @@ fn jobs_begun_with_their_translation_come_from_one_line_and_count_as_its_turn() 
     let mut window = shared(&[1, 2], &[("parks", 1), ("roads", 1)]);
     let picked = window.pick_for_translation(&"t#1".into(), 9);
     assert_eq!(places(&picked), [(1, "net:parks"), (1, "net:roads")]);
-    let translation =
-        Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![], warning: None };
+    let translation = Translation {
+        parts: vec!["Hola".into()],
+        engine: "test".into(),
+        alts: vec![],
+        warning: None,
+        card: None,
+    };
     let both = picked.iter().map(|job| (job.id, &translation)).collect();
     let next = |window: &Window| window.next_to_publish(&account("town"), &both, 9, none_paused);
     assert_eq!(next(&window), Some((target("parks"), vec![picked[0].id])));

@@ -137,6 +137,19 @@ impl BlueskyDestination {
         Ok(ReplyRef { root, parent })
     }
 
+    /// The message that a message quotes, with its version; `None` if it is not there any more.
+    async fn quote(
+        &self,
+        server: &Server,
+        did: &str,
+        quoted: &PostId,
+    ) -> Result<Option<StrongRef>, PublishError> {
+        match self.version(server, did, quoted).await {
+            Err(PublishError::ReplyRefused(_)) => Ok(None),
+            quoted => quoted.map(Some),
+        }
+    }
+
     async fn version(&self, server: &Server, did: &str, message: &PostId) -> Result<StrongRef, PublishError> {
         let Some(OwnRecord { key, .. }) = OwnRecord::named(message) else {
             return Err(PublishError::ReplyRefused(format!("{message} is not a message on Bluesky")));
@@ -185,9 +198,13 @@ impl Destination for BlueskyDestination {
             Some(reply) => Some(self.reply(&server, &did, reply).await?),
             None => None,
         };
+        let quote = match &draft.quote {
+            Some(quoted) => self.quote(&server, &did, quoted).await?,
+            None => None,
+        };
         let facets = facets::facets(&draft.text, &self.handles, &server).await;
         let facets = facets.map_err(|error| self.failed(self.target.preparing(error)))?;
-        let record = PostRecord::of(draft, facets, reply);
+        let record = PostRecord::of(draft, facets, reply, quote);
         let key = Tid::of(draft.key).to_string();
         let put = Put { repo: &did, collection: POSTS, rkey: &key, record: &record };
         let Written { cid } = self

@@ -2,7 +2,10 @@
 //! the same record, so everything in it comes from the draft.
 
 use jiff::Timestamp;
-use mynah_domain::{PublicationKey, ports::Draft};
+use mynah_domain::{
+    CardWords, PublicationKey,
+    ports::{Draft, DraftCard},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -47,8 +50,15 @@ pub(super) struct PostRecord<'a> {
 }
 
 impl<'a> PostRecord<'a> {
-    pub(super) fn of(draft: &'a Draft, facets: Vec<Facet>, reply: Option<ReplyRef>) -> Self {
+    pub(super) fn of(
+        draft: &'a Draft,
+        facets: Vec<Facet>,
+        reply: Option<ReplyRef>,
+        quote: Option<StrongRef>,
+    ) -> Self {
         let media: Vec<Attachment> = draft.media.iter().filter_map(Attachment::named).collect();
+        let shows_pictures =
+            !media.is_empty() || draft.card.as_ref().is_some_and(|card| card.picture.is_some());
         // Bluesky's apps hide such media until a reader asks for them.
         let label =
             || json!({"$type": "com.atproto.label.defs#selfLabels", "values": [{"val": "graphic-media"}]});
@@ -59,8 +69,8 @@ impl<'a> PostRecord<'a> {
             langs: draft.language.iter().map(|language| language.code()).collect(),
             facets,
             reply,
-            labels: (draft.is_sensitive && !media.is_empty()).then(label),
-            embed: embed(&media),
+            labels: (draft.is_sensitive && shows_pictures).then(label),
+            embed: embed(of_media(&media).or_else(|| draft.card.as_ref().map(of_card)), quote),
         }
     }
 }
@@ -72,8 +82,29 @@ fn created_at(key: PublicationKey) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
+/// What is shown below a text: media or a card, and a quoted message.
+fn embed(shown: Option<Value>, quote: Option<StrongRef>) -> Option<Value> {
+    let Some(quote) = quote else { return shown };
+    let record = json!({"$type": "app.bsky.embed.record", "record": quote});
+    Some(match shown {
+        Some(media) => {
+            json!({"$type": "app.bsky.embed.recordWithMedia", "record": record, "media": media})
+        }
+        None => record,
+    })
+}
+
+fn of_card(DraftCard { url, words, picture }: &DraftCard) -> Value {
+    let CardWords { title, description } = words;
+    let mut external = json!({"uri": url, "title": title, "description": description});
+    if let Some(Attachment { blob, .. }) = picture.as_ref().and_then(Attachment::named) {
+        external["thumb"] = blob;
+    }
+    json!({"$type": "app.bsky.embed.external", "external": external})
+}
+
 /// A message has pictures or one video. If it should have both, it has the pictures.
-fn embed(media: &[Attachment]) -> Option<Value> {
+fn of_media(media: &[Attachment]) -> Option<Value> {
     let described = |attachment: &Attachment, name: &str| {
         let mut described = json!({"alt": attachment.alt, name: attachment.blob});
         if let Some((width, height)) = attachment.sides {
@@ -106,7 +137,7 @@ mod tests {
     }
 
     fn record(draft: &Draft) -> Value {
-        serde_json::to_value(PostRecord::of(draft, vec![], None)).unwrap()
+        serde_json::to_value(PostRecord::of(draft, vec![], None, None)).unwrap()
     }
 
     #[test]
@@ -139,5 +170,38 @@ mod tests {
         let expected = json!({"$type": "app.bsky.embed.video", "alt": "", "video": {"$type": "blob"}});
         assert_eq!(with(vec![video])["embed"], expected);
         assert_eq!(with(vec![]), record(&Draft { is_sensitive: false, ..draft(1) }));
+    }
+
+    #[test]
+    fn a_card_and_a_quote_are_shown_alone_or_together() {
+        let quote = || Some(StrongRef { uri: "at://did:plc:a/app.bsky.feed.post/1".into(), cid: "b".into() });
+        let quoted = json!({
+            "$type": "app.bsky.embed.record", "record": {"uri": "at://did:plc:a/app.bsky.feed.post/1", "cid": "b"},
+        });
+        let thumb = Attachment {
+            kind: Kind::Picture,
+            blob: json!({"$type": "blob"}),
+            alt: String::new(),
+            sides: None,
+        };
+        let words = CardWords { title: "El puente".into(), description: String::new() };
+        let card =
+            DraftCard { url: "https://town.example".into(), words, picture: Some(thumb.uploaded().id) };
+        let external = json!({
+            "$type": "app.bsky.embed.external",
+            "external": {"uri": "https://town.example", "title": "El puente", "description": "", "thumb": {"$type": "blob"}},
+        });
+        let of = |card: Option<DraftCard>, quote| {
+            let draft = Draft { card, is_sensitive: true, ..draft(1) };
+            serde_json::to_value(PostRecord::of(&draft, vec![], None, quote)).unwrap()
+        };
+        let plain = of(Some(DraftCard { picture: None, ..card.clone() }), None);
+        assert_eq!((plain["embed"]["external"].get("thumb"), plain.get("labels")), (None, None));
+        let alone = of(Some(card.clone()), None);
+        assert_eq!(alone["embed"], external);
+        assert_eq!(alone["labels"]["values"][0]["val"], "graphic-media");
+        assert_eq!(of(None, quote())["embed"], quoted);
+        let both = json!({"$type": "app.bsky.embed.recordWithMedia", "record": quoted, "media": external});
+        assert_eq!(of(Some(card), quote())["embed"], both);
     }
 }

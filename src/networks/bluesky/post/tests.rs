@@ -114,6 +114,28 @@ fn the_link_of_a_card_is_in_the_text_once() {
 }
 
 #[test]
+fn a_card_has_its_words_and_its_picture_on_the_accounts_server() {
+    let external = json!({
+        "uri": "https://town.example/1", "title": "A bridge", "description": "It is open",
+        "thumb": {"ref": {"$link": "bafkreiabc"}, "mimeType": "image/png", "size": 1},
+    });
+    let media = json!({"$type": "app.bsky.embed.external", "external": external});
+    let other = format!("at://did:plc:other/{POSTS}/3l3qo2vuowo2b");
+    let both = json!({
+        "$type": "app.bsky.embed.recordWithMedia", "record": {"record": {"uri": other}}, "media": media,
+    });
+    for embed in [media, both] {
+        let card = of(&json!({"text": "See", "embed": embed})).card.unwrap();
+        assert_eq!((&*card.url, &*card.words.title), ("https://town.example/1", "A bridge"));
+        assert_eq!(card.words.description, "It is open");
+        let picture = card.picture.unwrap();
+        assert!(picture.url.unwrap().contains("getBlob") && picture.key == "bafkreiabc");
+    }
+    let untitled = json!({"$type": "app.bsky.embed.external", "external": {"uri": "https://town.example/1"}});
+    assert_eq!(of(&json!({"text": "See", "embed": untitled})).card, None);
+}
+
+#[test]
 fn replies_are_told_from_the_authors_own_threads() {
     let own = format!("at://{DID}/{POSTS}/3l3qo2vuowo2b");
     let other = format!("at://did:plc:other/{POSTS}/3l3qo2vuowo2b");

@@ -88,6 +88,9 @@ struct NewStatus<'a> {
     in_reply_to_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     media_ids: Vec<&'a str>,
+    /// Servers before Mastodon 4.5 ignore it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quoted_status_id: Option<&'a str>,
 }
 
 impl MastodonDestination {
@@ -150,12 +153,32 @@ impl MastodonDestination {
         if self.last.borrow().as_ref() == Some(parent) {
             return Ok(());
         }
-        let PostId(id) = parent;
+        self.shown(parent).await.map(drop)
+    }
+
+    /// The message that a draft quotes, if it can quote one. Mastodon's own apps quote in messages without media only, and
+    /// a message for followers only in others of that kind.
+    async fn quotable<'a>(&self, draft: &'a Draft) -> Result<Option<&'a str>, PublishError> {
+        let Some(quoted) = draft.quote.as_ref().filter(|_| draft.media.is_empty()) else { return Ok(None) };
+        match self.shown(quoted).await {
+            Ok(status) => {
+                let visibility = status.get("visibility").and_then(Value::as_str).unwrap_or_default();
+                let is_for_all = matches!(visibility, "public" | "unlisted");
+                let is_fitting = is_for_all || self.visibility == Visibility::Private;
+                Ok(is_fitting.then_some(quoted.0.as_str()))
+            }
+            Err(PublishError::ReplyRefused(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A message of the account that a new one refers to.
+    async fn shown(&self, PostId(id): &PostId) -> Result<Value, PublishError> {
         if !is_id(id) {
             return Err(PublishError::ReplyRefused(format!("{:?} is not an id", brief(id))));
         }
         match self.client.get::<Value>(&format!("/api/v1/statuses/{id}"), &[]).await {
-            Ok(_) => Ok(()),
+            Ok(status) => Ok(status),
             Err(CallError::Refused(Refusal::Missing(why))) => Err(PublishError::ReplyRefused(format!(
                 "{} does not show the message {id} to reply to: {why}",
                 self.client.base()
@@ -184,6 +207,7 @@ impl Destination for MastodonDestination {
         if let Some(parent) = parent {
             self.check_parent(parent).await?;
         }
+        let quoted_status_id = self.quotable(draft).await?;
         let warning = draft.warning.as_deref().filter(|warning| !warning.is_empty());
         let status = NewStatus {
             status: &draft.text,
@@ -193,6 +217,7 @@ impl Destination for MastodonDestination {
             sensitive: draft.is_sensitive || warning.is_some(),
             in_reply_to_id: parent.map(|PostId(id)| id.as_str()),
             media_ids: draft.media.iter().map(|MediaId(id)| id.as_str()).collect(),
+            quoted_status_id,
         };
         let answer: Result<Value, CallError> = self.client.post("/api/v1/statuses", draft.key, &status).await;
         let answer = answer.map_err(|error| match error {

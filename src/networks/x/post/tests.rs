@@ -52,6 +52,34 @@ fn positions_count_code_points_of_the_escaped_text() {
 }
 
 #[test]
+fn the_card_is_that_of_the_last_link_whose_page_has_a_title() {
+    let link = |start: usize, more: Value| {
+        let mut link =
+            json!({"start": start, "end": start + 1, "expanded_url": format!("https://a.example/{start}")});
+        link.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        link
+    };
+    let images = json!([
+        {"url": "https://pbs.twimg.com/small", "width": 150, "height": 150},
+        {"url": "https://pbs.twimg.com/large", "width": 800, "height": 400}, {"odd": true},
+    ]);
+    let links = json!([
+        link(0, json!({"title": "First"})),
+        link(2, json!({"title": "Second", "description": "Of two", "images": images})),
+        link(4, json!({"title": "", "description": "None"})),
+    ]);
+    let post = one(json!({"id": "10", "text": "a b c", "entities": {"urls": links}}));
+    let card = post.card.unwrap();
+    assert_eq!(
+        (&*card.url, &*card.words.title, &*card.words.description),
+        ("https://a.example/2", "Second", "Of two")
+    );
+    assert!(post.text.contains(&card.url));
+    assert_eq!(card.picture.unwrap().url.as_deref(), Some("https://pbs.twimg.com/large"));
+    assert_eq!(one(json!({"id": "10", "text": "a"})).card, None);
+}
+
+#[test]
 fn escapes_are_undone_once() {
     assert_eq!(one(json!({"id": "1", "text": "&amp;lt; &lt;b&gt;"})).text, "&lt; <b>");
 }

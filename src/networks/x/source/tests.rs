@@ -106,6 +106,7 @@ impl Bench {
             has_poll: false,
             warning: None,
             is_sensitive: false,
+            card: None,
             versions: vec![],
         };
         let posts = vec![RecordPost { post: Arc::new(post), jobs: vec![], unreadable: None }];
