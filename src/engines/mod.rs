@@ -3,11 +3,14 @@
 //!
 //! - [`kind`]: what the service asks of every engine.
 //! - `llm`: what the language models among them share.
+//! - `lines` and `routes`: what the engines on this machine share.
 
 pub mod apertium;
 pub mod gemini;
 pub mod kind;
+mod lines;
 mod llm;
+mod routes;
 
 pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, OF_NO_USE, try_engine};
 

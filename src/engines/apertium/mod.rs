@@ -35,9 +35,13 @@ use mynah_domain::{
 };
 
 use chain::ChainError;
-use pairs::Direction;
 use stream::{Garbled, Line};
 use workers::Workers;
+
+use super::{
+    lines::{Part, has_words, lines, margins},
+    routes::Direction,
+};
 
 pub use settings::{ApertiumKind, ApertiumSettings};
 
@@ -217,76 +221,6 @@ impl Engine for Apertium {
         let calls = u32::from(items.iter().any(|item| item.text.has_words()));
         Ok(Reply { items: answers.into_iter().collect::<Result<_, _>>()?, calls, ..Reply::default() })
     }
-}
-
-/// A part of a text.
-#[derive(Debug, PartialEq, Eq)]
-enum Part {
-    /// Line ends, white space, lines without words.
-    AsItIs(Vec<Segment>),
-    /// To be translated; begins and ends with no white space.
-    Line(Vec<Segment>),
-}
-
-/// Cuts a text into its lines and what is around them.
-fn lines(text: &MaskedText) -> Vec<Part> {
-    let mut lines: Vec<Vec<Segment>> = vec![Vec::new()];
-    for segment in &text.0 {
-        match segment {
-            Segment::Placeholder(_) => push(&mut lines, segment.clone()),
-            Segment::Words(words) => {
-                for line in words.split_inclusive(ends_line) {
-                    push(&mut lines, Segment::Words(line.to_owned()));
-                    if line.ends_with(ends_line) {
-                        lines.push(Vec::new());
-                    }
-                }
-            }
-        }
-    }
-    lines.into_iter().flat_map(trimmed).collect()
-}
-
-fn push(lines: &mut [Vec<Segment>], segment: Segment) {
-    if let Some(line) = lines.last_mut() {
-        line.push(segment);
-    }
-}
-
-fn ends_line(c: char) -> bool {
-    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-/// A line without the white space around it, and that.
-fn trimmed(mut line: Vec<Segment>) -> Vec<Part> {
-    let worth = line.iter().any(|segment| matches!(segment, Segment::Words(words) if has_words(words)));
-    if !worth {
-        return vec![Part::AsItIs(line)];
-    }
-    let mut before = String::new();
-    let mut after = String::new();
-    if let Some(Segment::Words(first)) = line.first_mut() {
-        let blank = first.len() - first.trim_start().len();
-        before = first.drain(..blank).collect();
-    }
-    if let Some(Segment::Words(last)) = line.last_mut() {
-        after = last.split_off(last.trim_end().len());
-    }
-    vec![
-        Part::AsItIs(vec![Segment::Words(before)]),
-        Part::Line(line),
-        Part::AsItIs(vec![Segment::Words(after)]),
-    ]
-}
-
-fn has_words(text: &str) -> bool {
-    text.chars().any(char::is_alphabetic)
-}
-
-/// The white space before and after the words of `text`, which has some.
-fn margins(text: &str) -> (&str, &str) {
-    let start = text.len() - text.trim_start().len();
-    (&text[..start], &text[text.trim_end().len()..])
 }
 
 #[cfg(test)]
