@@ -15,6 +15,7 @@
 //! - `gemini`: the routes of Gemini, and a model that misbehaves on demand.
 //! - `profiles`: misbehavior that X and Gemini have shown in practice, in addition to what they document.
 //! - `faults`: which calls fail and how. `connection`: breaks connections.
+//! - `models`: Firefox's catalogue of translation models, a server of its own.
 //! - `limits`, `bill`, `requests`: rate limits, costs, and the request log.
 //! - `control`: `/_sandbox`, for other processes. `page`: `/`, for people.
 //!
@@ -53,6 +54,7 @@ mod marks;
 mod mastodon;
 mod media;
 mod message;
+mod models;
 mod multipart;
 mod network;
 mod page;
@@ -81,6 +83,7 @@ pub use self::{
     },
     limits::{Limit, RateLimits},
     message::{Message, MessageLink, MessageMedium, MessagesOf},
+    models::{ModelFault, ModelServer, random_model, random_vocabulary},
     network::{Network, UnknownNetwork},
     profiles::{Edited, Fate, Profile, Readability, UnknownProfile},
     requests::{EndpointCount, GeminiCounters, RequestRecord},

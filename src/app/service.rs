@@ -178,6 +178,7 @@ impl Service {
         for Former { was, is } in settings.former() {
             info!(old_name = was.as_str(), new_name = is.as_str(); "former setting name used");
         }
+        super::prepare_engines(settings).await;
         let actors = ActorRefs::default();
         let meter = match telemetry {
             Telemetry::On => actors.meter(),

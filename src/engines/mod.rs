@@ -6,6 +6,7 @@
 //! - `lines` and `routes`: what the engines on this machine share.
 
 pub mod apertium;
+pub mod firefox;
 pub mod gemini;
 pub mod kind;
 mod lines;
@@ -15,7 +16,7 @@ mod routes;
 pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, OF_NO_USE, try_engine};
 
 /// Every kind of engine there is.
-const KINDS: [&dyn EngineKind; 2] = [&gemini::GeminiKind, &apertium::ApertiumKind];
+const KINDS: [&dyn EngineKind; 3] = [&gemini::GeminiKind, &firefox::FirefoxKind, &apertium::ApertiumKind];
 
 /// The kinds of engines that settings may name.
 #[derive(Debug, Clone)]
