@@ -8,9 +8,11 @@
 mod contract {
     pub(crate) mod engine;
 }
+#[path = "support/models.rs"]
+mod models;
 mod toy_engine;
 
-use std::{fs, rc::Rc, time::Duration};
+use std::{fs, path::Path, rc::Rc, time::Duration};
 
 use contract::engine::Bench;
 use mynah::{
@@ -18,6 +20,7 @@ use mynah::{
     engines::{
         ConfiguredEngine, Engines,
         apertium::ApertiumSettings,
+        firefox::{FirefoxSettings, Store},
         gemini::{Gemini, GeminiSettings},
     },
     http_client::Transport,
@@ -110,6 +113,51 @@ impl Bench for Installed {
     }
 }
 
+/// Firefox's engine with a real model. `make setup-models` downloads it. It writes Portuguese, which the contract does not
+/// notice: the folder's name says Spanish.
+struct Neural(tempfile::TempDir);
+
+impl Neural {
+    fn firefox(name: &str, models: &Path) -> Rc<dyn Engine> {
+        let settings = FirefoxSettings::with_models(Store::offline(models));
+        FirefoxSettings { name: name.into(), ..settings }.factory(Transport::default()).unwrap()()
+    }
+}
+
+impl Bench for Neural {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let models = models::real_models().unwrap();
+        std::os::unix::fs::symlink(models.join("en-pt"), folder.path().join("en-es")).unwrap();
+        Self(folder)
+    }
+
+    fn is_there() -> bool {
+        models::real_models().is_some()
+    }
+
+    fn engine(&self, name: &str) -> Rc<dyn Engine> {
+        Self::firefox(name, self.0.path())
+    }
+
+    fn unreachable(&self) -> Rc<dyn Engine> {
+        // Somebody removes the files of a model that was there at the start.
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("en-es");
+        fs::create_dir(&model).unwrap();
+        for name in ["model.enes.bin", "vocab.enes.spm"] {
+            fs::write(model.join(name), "").unwrap();
+        }
+        let engine = Self::firefox("firefox", folder.path());
+        drop(folder);
+        engine
+    }
+
+    fn unsupported(&self) -> Option<(Language, Language)> {
+        Some(("en".parse().unwrap(), "ja".parse().unwrap()))
+    }
+}
+
 /// The toy.
 struct Toy(tempfile::TempDir);
 
@@ -142,6 +190,7 @@ impl Bench for Toy {
 
 engine_contract!(gemini: OnSandbox);
 engine_contract!(apertium: Installed);
+engine_contract!(firefox: Neural);
 engine_contract!(toy: Toy);
 
 #[actix_rt::test]
