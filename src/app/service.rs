@@ -178,6 +178,7 @@ impl Service {
         for Former { was, is } in settings.former() {
             info!(old_name = was.as_str(), new_name = is.as_str(); "former setting name used");
         }
+        super::prepare_engines(settings).await;
         let actors = ActorRefs::default();
         let meter = match telemetry {
             Telemetry::On => actors.meter(),
@@ -208,7 +209,6 @@ impl Service {
             buckets: HashMap::new(),
         };
         let targets = super::targets(settings).map_err(|error| error.to_string())?;
-        super::prepare_engines(settings).await;
         let parts = persistent.parts(settings, polling, &targets, settings.translator.pool_size)?;
         let warm_up = persistent.warm_up(settings, &parts, targets.clone())?;
         let glossaries = watch_glossaries(settings, &targets);

@@ -18,6 +18,7 @@ mod ledger;
 mod login;
 mod logs;
 mod manual;
+mod models;
 mod once;
 mod output;
 mod pause;
@@ -69,6 +70,7 @@ Examples:
   mynah logs --follow                         show the log of the running service
   mynah reload                                apply changed settings without a stop
   mynah jobs --state held,failed              list the jobs that need your attention
+  mynah models pull es de                     download models that translate on this machine
   mynah backup backup.sqlite                  copy the ledger, while the service runs
   mynah completions bash                      print completions for a shell
   mynah sandbox --timeline posts.txt --write sandbox
@@ -135,6 +137,8 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Remove all texts of posts from the record, for good; nothing is published twice because of it
     Forget(forget::ForgetArgs),
+    /// List, download and remove the models of the engine `firefox`
+    Models(models::ModelsArgs),
     /// Copy the ledger into one file, while the service runs or not
     Backup(backup::BackupArgs),
     /// Put a backup in place of a ledger that is gone
@@ -260,6 +264,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Resume(pause) => pause::pause(&pause, Action::Resume, json, &local()?).await,
         Command::Jobs(jobs) => jobs::jobs(jobs, json, &local()?).await,
         Command::Forget(forget) => forget::forget(forget, json, &local()?).await,
+        Command::Models(command) => models::models(command, args, json).await,
         Command::Backup(backup) => backup::back_up(&backup, json, &local()?),
         Command::Restore(restore) => backup::restore(&restore, json, &local()?),
         Command::Ledger(ledger) => ledger::ledger(ledger, args, json).await,

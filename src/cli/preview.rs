@@ -264,7 +264,8 @@ fn no_engine(settings: &Settings) -> String {
     let languages: Vec<&str> = settings.targets.iter().map(|target| target.language.name()).collect();
     let keys = settings.engine.unused.iter().filter_map(|kind| kind.secrets().first());
     let keys = keys.map(|variable| format!("set {variable} to your key"));
-    let others = settings.engine.order.iter().filter_map(|engine| engine.more_languages().map(str::to_owned));
+    let pairs = app::language_pairs(settings);
+    let others = settings.engine.order.iter().filter_map(|engine| engine.more_languages(&pairs));
     let fixes: Vec<String> = keys.chain(others).collect();
     format!(
         "no engine that can be used here translates {} to {}; {}",

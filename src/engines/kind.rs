@@ -4,7 +4,7 @@
 //! An engine is asked in two steps. [`EngineKind`] reads its section of the settings and its secrets. What comes of that is a
 //! [`ConfiguredEngine`], which makes the adapters of the domain's port on the threads where they are used.
 
-use std::{any::Any, fmt, rc::Rc, sync::Arc, time::Duration};
+use std::{any::Any, fmt, path::Path, rc::Rc, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use mynah_actors::pipeline::Factory;
@@ -60,6 +60,8 @@ pub struct EngineSection<'a> {
     pub timeout: Option<Duration>,
     /// Whether `engine.order` names it. Only then must its secrets be there.
     pub is_used: bool,
+    /// Mynah's own folder, for one that stores files; `None` where there is a problem with it.
+    pub data_dir: Option<&'a Path>,
 }
 
 impl EngineSection<'_> {
@@ -97,19 +99,25 @@ pub trait ConfiguredEngine: Any + fmt::Debug + Send + Sync {
     /// The longest that one call may take.
     fn longest_call(&self) -> Duration;
 
-    /// Finds out what only the service itself knows and its adapters need, such as its languages, before they are made for
-    /// these pairs of languages, each `(from, to)`. A service that does not answer stops no start.
-    async fn prepare(&self, _pairs: &[(Language, Language)]) {}
-
     /// Makes the factory of its adapters.
     ///
     /// # Errors
     /// A sentence that says why the engine cannot be used at all, and what to do.
     fn factory(&self, transport: Transport) -> Result<EngineFactory, String>;
 
-    /// What to do so that it translates between more languages, as part of a sentence; `None` where that cannot be done.
-    fn more_languages(&self) -> Option<&'static str> {
+    /// What to do so that it translates between these languages, each `(from, to)`, as part of a sentence; `None` where that
+    /// cannot be done.
+    fn more_languages(&self, _pairs: &[(Language, Language)]) -> Option<String> {
         None
+    }
+
+    /// Gets what its adapters need for these pairs of languages, each `(from, to)`, before they are made: what only a service
+    /// itself knows, such as its languages, or files, if the settings ask for that.
+    ///
+    /// # Errors
+    /// A sentence that says what it could not get and what to do. The service starts nevertheless.
+    async fn prepare(&self, _pairs: &[(Language, Language)], _transport: Transport) -> Result<(), String> {
+        Ok(())
     }
 
     /// Finds out whether it can be used for any of these pairs of languages, each `(from, to)`, for `mynah check`.

@@ -4,20 +4,29 @@
 //! - [`kind`]: what the service asks of every engine.
 //! - `llm`: what the language models among them share.
 //! - `marked`: what the translation services among them share.
+//! - `lines` and `routes`: what the engines on this machine share.
 
 pub mod apertium;
 pub mod deepl;
+pub mod firefox;
 pub mod gemini;
 pub mod kind;
 pub mod libretranslate;
+mod lines;
 mod llm;
 mod marked;
+mod routes;
 
 pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, OF_NO_USE, try_engine};
 
 /// Every kind of engine there is.
-const KINDS: [&dyn EngineKind; 4] =
-    [&gemini::GeminiKind, &deepl::DeeplKind, &libretranslate::LibreTranslateKind, &apertium::ApertiumKind];
+const KINDS: [&dyn EngineKind; 5] = [
+    &gemini::GeminiKind,
+    &deepl::DeeplKind,
+    &libretranslate::LibreTranslateKind,
+    &firefox::FirefoxKind,
+    &apertium::ApertiumKind,
+];
 
 /// The kinds of engines that settings may name.
 #[derive(Debug, Clone)]

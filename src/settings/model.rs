@@ -276,6 +276,8 @@ pub struct EngineSettings {
     pub order: Vec<Arc<dyn ConfiguredEngine>>,
     /// The engines that are not in the order.
     pub unused: Vec<&'static dyn EngineKind>,
+    /// The settings of those among them that could be used, for commands that prepare them.
+    pub spare: Vec<Arc<dyn ConfiguredEngine>>,
     /// The variables that may hold the secret of each engine in the order, by its name.
     pub secrets: BTreeMap<&'static str, &'static [&'static str]>,
     /// Whether the next engine may translate what an engine refuses.

@@ -1,7 +1,7 @@
 //! Defines every key with its default, its type and its bounds, and the rules between keys. Each function reads all of
 //! its keys before it gives up on one, so that all problems are reported.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use config::ValueKind;
 use mynah_actors::{
@@ -73,7 +73,7 @@ pub(super) fn settings(
         daily.zip(monthly).map(|(daily, monthly)| Caps { daily: general(daily), monthly: general(monthly) });
     let target_accounts = targets::accounts(reader, networks, &followed);
     let targets = targets::read(reader, &target_accounts, &Common { followed: &followed, caps });
-    let engine = engine(reader, vault, engines);
+    let engine = engine(reader, vault, engines, data_dir.as_deref());
     let transport = transport(reader);
     let connected = connect(reader, vault, networks, &followed, &target_accounts, transport);
     let router = router(reader);
@@ -266,7 +266,12 @@ fn connect(
     Connected { sources, targets, longest_call, callers }
 }
 
-fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>, known: &Engines) -> Option<EngineSettings> {
+fn engine(
+    reader: &mut Reader<'_>,
+    vault: &mut Vault<'_>,
+    known: &Engines,
+    data_dir: Option<&Path>,
+) -> Option<EngineSettings> {
     let names: Vec<&'static str> = known.iter().map(EngineKind::name).collect();
     let order = reader.or("engine.order", "gemini, apertium", engines(&names));
     let fallback = reader.or("engine.fallback", "publish", choice(&FALLBACKS));
@@ -274,23 +279,26 @@ fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>, known: &Engines) -> Op
     // All sections are read and checked, even of engines that are not in the order.
     let mut configured = Vec::new();
     let mut secrets = BTreeMap::new();
-    let mut unused = Vec::new();
+    let (mut unused, mut spare) = (Vec::new(), Vec::new());
     for kind in known.iter() {
         let place = order.as_ref().and_then(|order| order.iter().position(|name| *name == kind.name()));
-        let section = EngineSection { name: kind.name(), timeout, is_used: place.is_some() };
+        let section = EngineSection { name: kind.name(), timeout, is_used: place.is_some(), data_dir };
         let engine = kind.read(&section, reader, vault);
         match place {
             Some(place) => {
                 configured.push((place, engine));
                 secrets.insert(kind.name(), kind.secrets());
             }
-            None => unused.push(kind),
+            None => {
+                unused.push(kind);
+                spare.extend(engine);
+            }
         }
     }
     configured.sort_by_key(|(place, _)| *place);
     let configured = configured.into_iter().map(|(_, engine)| engine).collect::<Option<_>>();
     order?;
-    Some(EngineSettings { order: configured?, unused, secrets, fallback: fallback? })
+    Some(EngineSettings { order: configured?, unused, spare, secrets, fallback: fallback? })
 }
 
 fn transport(reader: &mut Reader<'_>) -> Option<Transport> {

@@ -36,9 +36,13 @@ use mynah_domain::{
 
 use super::marked::lines::{Part, has_words, lines, margins};
 use chain::ChainError;
-use pairs::Direction;
 use stream::{Garbled, Line};
 use workers::Workers;
+
+use super::{
+    lines::{Part, has_words, lines, margins},
+    routes::Direction,
+};
 
 pub use settings::{ApertiumKind, ApertiumSettings};
 

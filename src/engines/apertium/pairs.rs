@@ -1,15 +1,11 @@
-//! Which pairs of languages are installed, and how to get from one language to another with them: straight, or through
-//! one language in between, as there is no pair from English to French but there are English to Spanish and Spanish to
-//! French.
+//! Which pairs of languages are installed.
 
 use std::{collections::BTreeMap, env, fs, io, path::Path};
 
-use mynah_domain::Language;
-
-use super::mode::{self, Stage};
-
-/// From one language to another.
-pub(super) type Direction = (Language, Language);
+use super::{
+    super::routes::Direction,
+    mode::{self, Stage},
+};
 
 /// A pair that is installed.
 #[derive(Debug, Clone)]
@@ -93,48 +89,14 @@ pub(super) fn discover(modes_dir: &Path) -> io::Result<BTreeMap<Direction, Pair>
     Ok(pairs)
 }
 
-/// The way from `from` to `to`: one pair, or two with the first language in between by code that has both. A language
-/// with a region that no pair has (`pt-PT`) is the one without (`pt`).
-pub(super) fn route<P>(
-    pairs: &BTreeMap<Direction, P>,
-    from: Language,
-    to: Language,
-) -> Option<Vec<Direction>> {
-    let with = |from, to| {
-        if pairs.contains_key(&(from, to)) {
-            return Some(vec![(from, to)]);
-        }
-        pairs
-            .keys()
-            .filter(|(start, _)| *start == from)
-            .map(|(_, middle)| *middle)
-            .find(|middle| pairs.contains_key(&(*middle, to)))
-            .map(|middle| vec![(from, middle), (middle, to)])
-    };
-    let base = |language: Language| language.base().parse().unwrap_or(language);
-    if from == to {
-        return None;
-    }
-    [(from, to), (from, base(to)), (base(from), base(to))]
-        .into_iter()
-        .filter(|(from, to)| from != to)
-        .find_map(|(from, to)| with(from, to))
-}
-
 #[cfg(test)]
 mod tests {
+    use mynah_domain::Language;
+
     use super::*;
 
     fn codes(way: &[Direction]) -> Vec<String> {
         way.iter().map(|(from, to)| format!("{from}-{to}")).collect()
-    }
-
-    fn pairs(names: &[&str]) -> BTreeMap<Direction, String> {
-        names.iter().filter_map(|name| Some((direction(name)?, (*name).to_owned()))).collect()
-    }
-
-    fn way(names: &[&str], from: &str, to: &str) -> Option<Vec<String>> {
-        route(&pairs(names), from.parse().unwrap(), to.parse().unwrap()).map(|way| codes(&way))
     }
 
     #[test]
@@ -150,22 +112,6 @@ mod tests {
         for name in ["eng-cat_valencia", "spa-eng_US", "en-eo-bytecode", "eco-es-fr", "eng", "xxx-spa"] {
             assert_eq!(direction(name), None, "{name}");
         }
-    }
-
-    #[test]
-    fn the_straight_way_comes_before_one_through_another_language() {
-        let all = ["eng-spa", "eng-cat", "es-fr", "cat-fra", "eng-fra"];
-        assert_eq!(way(&all, "en", "fr").unwrap(), ["en-fr"]);
-        assert_eq!(way(&all[..4], "en", "fr").unwrap(), ["en-ca", "ca-fr"]);
-        assert_eq!(way(&all[..3], "en", "fr").unwrap(), ["en-es", "es-fr"]);
-        assert_eq!(way(&all[..2], "en", "fr"), None);
-        assert_eq!(way(&all, "en", "en"), None);
-    }
-
-    #[test]
-    fn a_region_that_no_pair_has_is_the_language_without_it() {
-        assert_eq!(way(&["es-pt"], "es", "pt-PT").unwrap(), ["es-pt"]);
-        assert_eq!(way(&["es-pt", "es-pt_BR"], "es", "pt-BR").unwrap(), ["es-pt-BR"]);
     }
 
     #[test]

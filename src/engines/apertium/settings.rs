@@ -3,6 +3,7 @@
 use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use mynah_domain::Language;
 
 use super::Apertium;
 use crate::{
@@ -78,7 +79,7 @@ impl ConfiguredEngine for ApertiumSettings {
         Ok(Arc::new(move || Rc::new(apertium.clone())))
     }
 
-    fn more_languages(&self) -> Option<&'static str> {
-        Some("install Apertium's packages for it (apt install apertium-…)")
+    fn more_languages(&self, _: &[(Language, Language)]) -> Option<String> {
+        Some("install Apertium's packages for it (apt install apertium-…)".into())
     }
 }

@@ -14,8 +14,9 @@ use mynah_domain::Language;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    super::routes::{self, Direction},
     chain::{Chain, ChainError},
-    pairs::{self, Direction, Pair},
+    pairs::Pair,
 };
 
 /// How many texts a chain is given at once. They overlap in its stages; more would only wait.
@@ -67,7 +68,7 @@ impl Workers {
 
     /// The way from one language to another with the pairs there are.
     pub(super) fn route(&self, from: Language, to: Language) -> Option<Vec<Direction>> {
-        pairs::route(&self.queues, from, to)
+        routes::route(&self.queues, from, to)
     }
 
     /// What can be translated directly.

@@ -145,19 +145,14 @@ impl ConfiguredEngine for LibreTranslateSettings {
 
     /// Asks the server which languages it has. If it does not answer, Mynah assumes that it has all, and finds out post by
     /// post.
-    async fn prepare(&self, pairs: &[(Language, Language)]) {
-        match self.ask_languages().await {
-            Ok(languages) => {
-                let missing = missing(&languages, pairs);
-                if !missing.is_empty() {
-                    log::warn!(engine = &*self.name, pairs = missing.as_str(); "language pairs not supported");
-                }
-                self.languages.set(languages);
-            }
-            Err(reason) => {
-                log::warn!(engine = &*self.name, reason = reason.as_str(); "languages of engine unknown")
-            }
+    async fn prepare(&self, pairs: &[(Language, Language)], _transport: Transport) -> Result<(), String> {
+        let languages = self.ask_languages().await?;
+        let missing = missing(&languages, pairs);
+        if !missing.is_empty() {
+            log::warn!(engine = &*self.name, pairs = missing.as_str(); "language pairs not supported");
         }
+        self.languages.set(languages);
+        Ok(())
     }
 
     fn factory(&self, transport: Transport) -> Result<EngineFactory, String> {
@@ -165,8 +160,8 @@ impl ConfiguredEngine for LibreTranslateSettings {
         Ok(Arc::new(move || Rc::new(LibreTranslate::new(settings.clone(), transport))))
     }
 
-    fn more_languages(&self) -> Option<&'static str> {
-        Some("start LibreTranslate with these languages (its option --load-only)")
+    fn more_languages(&self, _pairs: &[(Language, Language)]) -> Option<String> {
+        Some("start LibreTranslate with these languages (its option --load-only)".into())
     }
 
     async fn check(&self, engine: &dyn Engine, pairs: &[(Language, Language)]) -> Result<String, String> {

@@ -104,7 +104,7 @@ async fn only_pairs_that_the_server_has_are_supported_once_it_was_asked() {
     let bench = Bench::new().await;
     let pairs = [(language("en"), language("gl")), (language("en"), language("sw"))];
     assert!(pairs.iter().all(|(from, to)| bench.engine().supports(*from, *to)), "nobody knows better yet");
-    bench.settings.prepare(&pairs).await;
+    bench.settings.prepare(&pairs, Transport::default()).await.unwrap();
     let engine = bench.engine();
     assert_eq!(pairs.map(|(from, to)| engine.supports(from, to)), [true, false]);
     let swahili = Item { to: language("sw"), ..item("one") };
@@ -127,7 +127,7 @@ async fn a_server_that_does_not_list_its_languages_stops_no_start() {
     {
         bench.order(FaultRule::new(Endpoint::LibreTranslateLanguages, fault));
         let pairs = [(language("en"), language("es"))];
-        bench.settings.prepare(&pairs).await;
+        assert!(bench.settings.prepare(&pairs, Transport::default()).await.is_err(), "{fault:?}");
         let engine = bench.engine();
         assert!(engine.supports(pairs[0].0, pairs[0].1), "{fault:?}");
         assert!(bench.settings.check(&engine, &pairs).await.is_err(), "{fault:?}");
@@ -138,7 +138,7 @@ async fn a_server_that_does_not_list_its_languages_stops_no_start() {
 async fn a_check_names_the_pairs_that_are_missing() {
     let bench = Bench::new().await;
     let pairs = [("en", "es"), ("en", "sw"), ("sw", "en")].map(|(from, to)| (language(from), language(to)));
-    bench.settings.prepare(&pairs).await;
+    bench.settings.prepare(&pairs, Transport::default()).await.unwrap();
     let checked = bench.settings.check(&bench.engine(), &pairs).await.unwrap();
     assert!(checked.contains("in Spanish; it does not translate en→sw, sw→en"), "{checked}");
 }
