@@ -5,7 +5,7 @@ use mynah_domain::text::{MaskedText, Segment};
 
 /// A part of a text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// Line ends, white space, lines without words.
     AsItIs(Vec<Segment>),
     /// To be translated; begins and ends with no white space.
@@ -13,9 +13,19 @@ pub(super) enum Part {
 }
 
 /// Cuts a text into its lines and what is around them.
-pub(super) fn lines(text: &MaskedText) -> Vec<Part> {
+pub(crate) fn lines(text: &MaskedText) -> Vec<Part> {
+    split(&text.0).into_iter().flat_map(trimmed).collect()
+}
+
+/// The text as if it were a single line, without the white space around it, and that.
+pub(crate) fn whole(text: &MaskedText) -> Vec<Part> {
+    trimmed(text.0.clone())
+}
+
+/// Cuts segments after each end of a line.
+fn split(segments: &[Segment]) -> Vec<Vec<Segment>> {
     let mut lines: Vec<Vec<Segment>> = vec![Vec::new()];
-    for segment in &text.0 {
+    for segment in segments {
         match segment {
             Segment::Placeholder(_) => push(&mut lines, segment.clone()),
             Segment::Words(words) => {
@@ -28,7 +38,7 @@ pub(super) fn lines(text: &MaskedText) -> Vec<Part> {
             }
         }
     }
-    lines.into_iter().flat_map(trimmed).collect()
+    lines
 }
 
 fn push(lines: &mut [Vec<Segment>], segment: Segment) {
@@ -37,7 +47,8 @@ fn push(lines: &mut [Vec<Segment>], segment: Segment) {
     }
 }
 
-fn ends_line(c: char) -> bool {
+/// Whether a line ends with this character.
+pub(crate) fn ends_line(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
@@ -63,45 +74,52 @@ fn trimmed(mut line: Vec<Segment>) -> Vec<Part> {
     ]
 }
 
-/// Whether there is anything to translate.
-pub(super) fn has_words(text: &str) -> bool {
+/// Whether there is anything to translate in a text.
+pub(crate) fn has_words(text: &str) -> bool {
     text.chars().any(char::is_alphabetic)
 }
 
 /// The white space before and after the words of `text`, which has some.
-pub(super) fn margins(text: &str) -> (&str, &str) {
+pub(crate) fn margins(text: &str) -> (&str, &str) {
     let start = text.len() - text.trim_start().len();
     (&text[..start], &text[text.trim_end().len()..])
 }
 
 #[cfg(test)]
 mod tests {
+    use mynah_domain::fixtures::mask;
+
     use super::*;
 
-    fn words(text: &str) -> Segment {
-        Segment::Words(text.into())
+    fn joined(parts: Vec<Part>) -> MaskedText {
+        MaskedText::from_segments(parts.into_iter().flat_map(|part| match part {
+            Part::AsItIs(segments) | Part::Line(segments) => segments,
+        }))
     }
 
     #[test]
-    fn a_text_is_its_lines_and_the_white_space_around_them() {
-        let text = MaskedText(vec![
-            words(" One "),
-            Segment::Placeholder(0),
-            words("\r\n\n  … 12\n two\u{2028}"),
-            words("x"),
-        ]);
-        let parts = lines(&text);
-        let to_translate = parts.iter().filter_map(|part| match part {
-            Part::Line(segments) => Some(MaskedText::from_segments(segments.clone()).0),
-            Part::AsItIs(_) => None,
-        });
-        assert_eq!(
-            to_translate.collect::<Vec<_>>(),
-            [vec![words("One "), Segment::Placeholder(0)], vec![words("two")], vec![words("x")]]
-        );
-        let all = parts.into_iter().flat_map(|part| match part {
-            Part::AsItIs(segments) | Part::Line(segments) => segments,
-        });
-        assert_eq!(MaskedText::from_segments(all), MaskedText::from_segments(text.0));
+    fn lines_and_what_is_around_them_make_up_the_text() {
+        for text in ["", " ", "a", " One\n\n• two @bob\r\n 7\u{2028}three ", "@bob\n#tag", "\n\n"] {
+            let text = mask(text).text;
+            assert_eq!(joined(lines(&text)), text);
+            assert_eq!(joined(whole(&text)), text);
+        }
+    }
+
+    #[test]
+    fn only_lines_with_words_are_translated_without_the_space_around_them() {
+        let text = mask(" One @bob\n \n#tag\n  two ").text;
+        let translated = |parts: Vec<Part>| {
+            let words = |part| match part {
+                Part::Line(segments) => {
+                    let line = MaskedText::from_segments(segments);
+                    Some(line.words().collect::<Vec<_>>().join("|"))
+                }
+                Part::AsItIs(_) => None,
+            };
+            parts.into_iter().filter_map(words).collect::<Vec<_>>()
+        };
+        assert_eq!(translated(lines(&text)), ["One ", "two"]);
+        assert_eq!(translated(whole(&text)), ["One |\n \n|\n  two"]);
     }
 }

@@ -4,7 +4,7 @@
 //! - [`kind`]: what the service asks of every engine.
 //! - `llm`: what the language models among them share.
 //! - `marked`: what the translation services among them share.
-//! - `lines` and `routes`: what the engines on this machine share.
+//! - `lines`: what all share that know nothing of posts; `routes`: those that go over another language.
 
 pub mod apertium;
 pub mod deepl;

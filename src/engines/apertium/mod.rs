@@ -34,7 +34,6 @@ use mynah_domain::{
     text::{MaskedText, Segment},
 };
 
-use super::marked::lines::{Part, has_words, lines, margins};
 use chain::ChainError;
 use stream::{Garbled, Line};
 use workers::Workers;

@@ -25,11 +25,9 @@ use mynah_domain::{
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
-use super::marked::{
-    self, Outcome, Service,
+use super::{
     lines::{self, Part},
-    markup::Form,
-    refusal::no_answer,
+    marked::{self, Outcome, Service, markup::Form, refusal::no_answer},
 };
 use crate::http_client::{HttpClient, Limits, Request, Transport};
 

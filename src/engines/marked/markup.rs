@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use mynah_domain::text::{MaskedText, Segment};
 use regex::{Captures, Regex};
 
-use super::lines::{ends_line, has_words, margins};
+use super::super::lines::{ends_line, has_words, margins};
 use crate::engines::llm::placeholders::Brackets;
 
 /// How placeholders are written.

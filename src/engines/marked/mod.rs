@@ -1,7 +1,6 @@
 //! What the engines share that are translation services and no language models: a service takes a list of texts in one pair of
 //! languages, and answers with a list of translations.
 //!
-//! - `lines` cuts a text into its lines.
 //! - `markup` writes placeholders in a form that the service keeps, and reads them back.
 //! - `refusal` reads what is the same in the refusals of all.
 //! - [`translate`] asks a [`Service`]. Items go into one request if the service may treat them alike. A request that is too large
@@ -10,7 +9,6 @@
 //!
 //! What is left to an engine's own folder is its wire: how a request is written, what its answers and refusals look like.
 
-pub(crate) mod lines;
 pub(crate) mod markup;
 pub(crate) mod refusal;
 
@@ -21,7 +19,7 @@ use mynah_domain::{
     text::{MaskedText, Segment},
 };
 
-use lines::Part;
+use super::lines::Part;
 use markup::{Form, Marked, Plain};
 
 /// Answers one request.
