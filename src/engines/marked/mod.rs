@@ -307,4 +307,4 @@ fn ask<'a, S: Service>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
