@@ -1,7 +1,12 @@
 //! How well engines translate: a small set of posts of our own, with translations by people. `make quality` translates it with
 //! every engine that works here, writes the translations to target/quality/, counts what the gate would refuse, and measures
 //! with chrF how near they come to the people's. The figures are in docs/engines.md.
-#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "test names describe the behavior, and a measurement prints"
+)]
 
 use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::PathBuf};
 
@@ -150,7 +155,7 @@ async fn measure(engine: &dyn Engine, posts: &[Post], to: &str) -> Measured {
     measured
 }
 
-/// sacreBLEU reads a text a line.
+/// `sacrebleu` reads one text per line.
 fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

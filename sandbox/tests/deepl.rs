@@ -22,8 +22,9 @@ fn request(texts: &[&str]) -> Value {
 }
 
 fn texts(answer: &Answer) -> Vec<String> {
-    let translations = answer.json()["translations"].as_array().unwrap().clone();
-    translations.iter().map(|translation| translation["text"].as_str().unwrap().to_owned()).collect()
+    let body = answer.json();
+    let translations = body["translations"].as_array().into_iter().flatten();
+    translations.filter_map(|translation| translation["text"].as_str().map(str::to_owned)).collect()
 }
 
 #[actix_rt::test]

@@ -23,7 +23,7 @@ pub(crate) struct Markup<'a> {
     pub(crate) ignored: &'a [String],
 }
 
-impl<'a> Markup<'a> {
+impl Markup<'_> {
     /// The "translation", in which the ordered thing is wrong. It begins with its target, so that nobody takes it for one.
     pub(crate) fn translate(self, target: &str, fault: Option<TranslatorFault>) -> String {
         let marked = format!("{target} · {}", self.translated(target));
@@ -180,15 +180,12 @@ pub(crate) fn unescaped(text: &str) -> String {
     let mut parts = text.split('&');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        match entity(part) {
-            Some((stands_for, length)) => {
-                out.push_str(stands_for);
-                out.push_str(&part[length..]);
-            }
-            None => {
-                out.push('&');
-                out.push_str(part);
-            }
+        if let Some((stands_for, length)) = entity(part) {
+            out.push_str(stands_for);
+            out.push_str(&part[length..]);
+        } else {
+            out.push('&');
+            out.push_str(part);
         }
     }
     out

@@ -115,7 +115,7 @@ impl Service for Deepl {
                 EngineError::Refused(format!("the request to DeepL cannot be written: {error}"))
             })?;
         // A translation asked for twice costs money, not trust: what the server did does not matter.
-        let answer = self.client.send(request).await.map_err(|error| no_answer(NAME, error))?;
+        let answer = self.client.send(request).await.map_err(|error| no_answer(NAME, &error))?;
         if answer.status != 200 {
             let retry_after = answer.header("retry-after");
             return match failure::read(answer.status, &answer.body, retry_after, Timestamp::now()) {

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use mynah_domain::{
     Tone,
-    fixtures::{language, mask},
+    fixtures::language,
     ports::{EngineError, Item, ItemError, Usage, engine::Reply},
-    text::Mask,
 };
 use mynah_sandbox::{
     DEEPL_API_KEY, DeeplFault, Endpoint, Fault, FaultPlan, FaultRule, Sandbox, SandboxConfig, TranslatorFault,
 };
 
 use super::*;
-use crate::engines::ConfiguredEngine as _;
+use crate::engines::{
+    ConfiguredEngine as _,
+    marked::tests::{TEXT, are_refused, are_unusable, item, restored},
+};
 
 struct Bench {
     sandbox: Sandbox,
@@ -59,28 +61,17 @@ impl Bench {
     }
 }
 
-fn item(text: &str) -> Item {
-    let mask = mask(text);
-    Item { stands_for: mask.stands_for(), ..Item::new(mask.text, language("en"), language("es")) }
-}
-
-fn restored(mask: &Mask, answer: &Result<MaskedText, ItemError>) -> String {
-    mask.restore(answer.as_ref().unwrap()).unwrap()
-}
-
-const TEXT: &str = "Thanks to @bob & 5 others (#good), see https://a.example/x?y=1";
-
 #[actix_rt::test]
 async fn a_post_comes_back_with_its_parts_and_what_it_cost() {
     let bench = Bench::new().await;
     let reply = bench.translate(&[TEXT, "#tag", "one\n\n• two <3"]).await.unwrap();
-    let text = restored(&mask(TEXT), &reply.items[0]);
+    let text = restored(TEXT, &reply.items[0]);
     assert!(text.starts_with("ES · ") && !text.contains("Thanks"), "{text}");
     for part in ["@bob & 5 ", "(#good)", "https://a.example/x?y=1"] {
         assert!(text.contains(part), "{text}");
     }
-    assert_eq!(restored(&mask("#tag"), &reply.items[1]), "#tag");
-    let lines = restored(&mask("one\n\n• two <3"), &reply.items[2]);
+    assert_eq!(restored("#tag", &reply.items[1]), "#tag");
+    let lines = restored("one\n\n• two <3", &reply.items[2]);
     assert!(lines.contains("\n\n• ") && lines.ends_with("<3"), "{lines:?}");
     assert_eq!((reply.calls, bench.calls()), (1, 1));
     assert!(reply.usage.billed_characters > Some(60), "{reply:?}");
@@ -91,7 +82,7 @@ async fn a_language_without_tags_gets_brackets() {
     let bench = Bench::new().await;
     let catalan = Item { to: language("ca"), ..item(TEXT) };
     let reply = bench.engine().translate(&[catalan]).await.unwrap();
-    let text = restored(&mask(TEXT), &reply.items[0]);
+    let text = restored(TEXT, &reply.items[0]);
     assert!(text.starts_with("CA · ") && text.contains("@bob") && text.contains("#good"), "{text}");
 }
 
@@ -116,7 +107,7 @@ async fn a_damaged_placeholder_is_never_published() {
     ] {
         let bench = Bench::failing(Fault::Translator(fault)).await;
         let reply = bench.translate(&[TEXT]).await.unwrap();
-        let text = restored(&mask(TEXT), &reply.items[0]);
+        let text = restored(TEXT, &reply.items[0]);
         assert!(text.contains("@bob & 5 ") || text.contains("@bob ES · "), "{fault:?}: {text}");
         assert!(!text.contains("<x") && !text.contains("X0"), "{fault:?}: {text}");
         assert_eq!(reply.calls, calls, "{fault:?}: {text}");
@@ -134,10 +125,7 @@ async fn an_answer_for_other_texts_than_were_sent_is_given_to_nobody() {
     ] {
         let bench = Bench::failing(Fault::Translator(fault)).await;
         let reply = bench.translate(&["one", "two"]).await.unwrap();
-        assert!(
-            reply.items.iter().all(|item| matches!(item, Err(ItemError::Unusable(_)))),
-            "{fault:?}: {reply:?}"
-        );
+        assert!(are_unusable(&reply), "{fault:?}: {reply:?}");
     }
     let bench = Bench::new().await;
     bench.order(
@@ -210,7 +198,7 @@ async fn every_refusal_is_told_from_the_others() {
 async fn a_language_that_deepl_does_not_have_is_refused_for_the_item() {
     let bench = Bench::failing(Fault::Deepl(DeeplFault::UnsupportedTarget)).await;
     let reply = bench.translate(&["one", "two"]).await.unwrap();
-    assert!(reply.items.iter().all(|item| matches!(item, Err(ItemError::Refused(_)))), "{reply:?}");
+    assert!(are_refused(&reply), "{reply:?}");
     assert_eq!(bench.calls(), 1, "it is the same for each");
 }
 

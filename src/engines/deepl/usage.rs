@@ -30,7 +30,7 @@ impl Characters {
         // Once, for a person who waits: no connection is worth sharing.
         let client = HttpClient::new(Limits { timeout: settings.timeout, ..Limits::default() });
         let request = authorized(Request::get(settings.address("v2/usage")), settings);
-        let answer = client.send(request).await.map_err(|error| no_answer(NAME, error).to_string())?;
+        let answer = client.send(request).await.map_err(|error| no_answer(NAME, &error).to_string())?;
         if answer.status != 200 {
             return Err(match failure::read(answer.status, &answer.body, None, Timestamp::now()) {
                 Failure::Call(error) => error.to_string(),

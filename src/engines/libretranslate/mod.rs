@@ -126,7 +126,7 @@ impl Service for LibreTranslate {
         let request = Request::post(self.endpoint.as_str()).json(&body).map_err(|error| {
             EngineError::Refused(format!("the request to LibreTranslate cannot be written: {error}"))
         })?;
-        let answer = self.client.send(request).await.map_err(|error| no_answer(NAME, error))?;
+        let answer = self.client.send(request).await.map_err(|error| no_answer(NAME, &error))?;
         let retry_after = answer.header("retry-after");
         match answer::read(answer.status, &answer.body, retry_after, Timestamp::now()) {
             Answer::Translations(translations) => {

@@ -84,7 +84,7 @@ impl LibreTranslateSettings {
         let timeout = self.timeout.min(PATIENCE);
         let client = HttpClient::new(Limits { timeout, ..Limits::default() });
         let answer = client.send(Request::get(self.address("languages"))).await;
-        let answer = answer.map_err(|error| no_answer(NAME, error).to_string())?;
+        let answer = answer.map_err(|error| no_answer(NAME, &error).to_string())?;
         Languages::read(&answer.body).filter(|_| answer.is_success()).ok_or_else(|| {
             format!(
                 "there is no LibreTranslate at {}, or it does not list its languages: check engine.{}.base_url (HTTP {}: {})",

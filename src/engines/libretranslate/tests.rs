@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use mynah_domain::{
-    fixtures::{language, mask},
+    fixtures::language,
     ports::{EngineError, Item, ItemError, engine::Reply},
-    text::Mask,
 };
 use mynah_sandbox::{
     Endpoint, Fault, FaultPlan, FaultRule, LIBRETRANSLATE_API_KEY, LibreTranslateFault, Sandbox,
@@ -13,7 +12,10 @@ use mynah_sandbox::{
 };
 
 use super::*;
-use crate::engines::ConfiguredEngine as _;
+use crate::engines::{
+    ConfiguredEngine as _,
+    marked::tests::{TEXT, are_refused, are_unusable, item, restored},
+};
 
 struct Bench {
     sandbox: Sandbox,
@@ -58,23 +60,12 @@ impl Bench {
     }
 }
 
-fn item(text: &str) -> Item {
-    let mask = mask(text);
-    Item { stands_for: mask.stands_for(), ..Item::new(mask.text, language("en"), language("es")) }
-}
-
-fn restored(mask: &Mask, answer: &Result<MaskedText, ItemError>) -> String {
-    mask.restore(answer.as_ref().unwrap()).unwrap()
-}
-
-const TEXT: &str = "Thanks to @bob & 5 others (#good), see https://a.example/x?y=1";
-
 #[actix_rt::test]
 async fn lines_come_back_with_their_parts() {
     let bench = Bench::new().await;
     let text = format!("{TEXT}\n\n • so <b>what</b> &amp; R&D  \n#tag\n");
     let reply = bench.translate(&[&text, "One"]).await.unwrap();
-    let translated = restored(&mask(&text), &reply.items[0]);
+    let translated = restored(&text, &reply.items[0]);
     let lines: Vec<&str> = translated.split('\n').collect();
     assert!(
         lines[0].starts_with("es · ") && lines[0].contains("@bob & 5 ") && lines[0].contains("(#good)"),
@@ -116,7 +107,7 @@ async fn only_pairs_that_the_server_has_are_supported_once_it_was_asked() {
     assert_eq!(bench.calls(), 0);
     let brazilian = Item { to: language("pt-BR"), ..item("one") };
     let reply = engine.translate(&[brazilian]).await.unwrap();
-    assert!(restored(&mask("one"), &reply.items[0]).starts_with("pt-BR · "));
+    assert!(restored("one", &reply.items[0]).starts_with("pt-BR · "));
 }
 
 #[actix_rt::test]
@@ -153,7 +144,7 @@ async fn a_damaged_placeholder_is_never_published() {
     ] {
         let bench = Bench::failing(Fault::Translator(fault)).await;
         let reply = bench.translate(&[TEXT]).await.unwrap();
-        let text = restored(&mask(TEXT), &reply.items[0]);
+        let text = restored(TEXT, &reply.items[0]);
         assert!(
             text.contains("@bob") && !text.contains("<code") && !text.contains("X0"),
             "{fault:?}: {text}"
@@ -173,10 +164,7 @@ async fn an_answer_for_other_texts_than_were_sent_is_given_to_nobody() {
     ] {
         let bench = Bench::failing(Fault::Translator(fault)).await;
         let reply = bench.translate(&["one", "two"]).await.unwrap();
-        assert!(
-            reply.items.iter().all(|item| matches!(item, Err(ItemError::Unusable(_)))),
-            "{fault:?}: {reply:?}"
-        );
+        assert!(are_unusable(&reply), "{fault:?}: {reply:?}");
     }
 }
 
@@ -199,7 +187,7 @@ async fn languages_that_the_server_lost_are_refused_for_the_item() {
     for fault in [LibreTranslateFault::NotSupported, LibreTranslateFault::NotAvailable] {
         let bench = Bench::failing(Fault::LibreTranslate(fault)).await;
         let reply = bench.translate(&["one", "two"]).await.unwrap();
-        assert!(reply.items.iter().all(|item| matches!(item, Err(ItemError::Refused(_)))), "{reply:?}");
+        assert!(are_refused(&reply), "{reply:?}");
         assert_eq!(bench.calls(), 1, "it is the same for each");
     }
 }

@@ -305,4 +305,4 @@ fn ask<'a, S: Service>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -21,7 +21,7 @@ pub(crate) fn retry_at(seconds: &str, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// What a call without a complete answer means, for the service with this name.
-pub(crate) fn no_answer(service: &str, error: HttpError) -> EngineError {
+pub(crate) fn no_answer(service: &str, error: &HttpError) -> EngineError {
     let said = format!("{service}: {error}");
     match error {
         HttpError::NoAnswer(_) => EngineError::Unanswered(said),

@@ -1,11 +1,8 @@
-//! Items of a played service.
+//! Items of a played service, and what the tests of all services need.
 
 use std::cell::RefCell;
 
-use mynah_domain::{
-    fixtures::{language, mask},
-    text::Mask,
-};
+use mynah_domain::fixtures::{language, mask};
 
 use super::*;
 
@@ -49,8 +46,10 @@ async fn asked(
     (reply, service.requests.into_inner())
 }
 
-fn item(text: &str) -> Item {
-    Item::new(mask(text).text, language("en"), language("es"))
+/// A text to translate from English to Spanish.
+pub(crate) fn item(text: &str) -> Item {
+    let mask = mask(text);
+    Item { stands_for: mask.stands_for(), ..Item::new(mask.text, language("en"), language("es")) }
 }
 
 fn characters(count: u64) -> Usage {
@@ -74,9 +73,23 @@ fn shouted(texts: &[&str]) -> Result<Outcome, EngineError> {
     Ok(Outcome::Translations(texts.iter().map(shout).collect(), characters(1)))
 }
 
-fn restored(mask: &Mask, answer: &Result<MaskedText, ItemError>) -> String {
-    mask.restore(answer.as_ref().unwrap()).unwrap()
+/// The translation of a text, with its protected parts.
+pub(crate) fn restored(text: &str, answer: &Result<MaskedText, ItemError>) -> String {
+    mask(text).restore(answer.as_ref().unwrap()).unwrap()
 }
+
+/// Whether nothing but an unusable item came of each text.
+pub(crate) fn are_unusable(reply: &Reply) -> bool {
+    reply.items.iter().all(|item| matches!(item, Err(ItemError::Unusable(_))))
+}
+
+/// Whether each text was refused.
+pub(crate) fn are_refused(reply: &Reply) -> bool {
+    reply.items.iter().all(|item| matches!(item, Err(ItemError::Refused(_))))
+}
+
+/// A post with all that must not change.
+pub(crate) const TEXT: &str = "Thanks to @bob & 5 others (#good), see https://a.example/x?y=1";
 
 fn sizes(requests: &[Vec<String>]) -> Vec<usize> {
     requests.iter().map(Vec::len).collect()
@@ -91,7 +104,7 @@ async fn texts_go_into_as_few_requests_as_the_limits_allow() {
     assert_eq!(sizes(&requests), [4, 2, 1]);
     for (text, answer) in texts.iter().zip(&reply.items) {
         let expected = if *text == "#tag" { "#tag".to_owned() } else { text.to_ascii_uppercase() };
-        assert_eq!(restored(&mask(text), answer), expected);
+        assert_eq!(restored(text, answer), expected);
     }
     assert_eq!((reply.calls, reply.spoiled, reply.usage), (3, 0, characters(3)));
 }
@@ -102,7 +115,7 @@ async fn a_text_beyond_the_limit_is_refused_without_a_request() {
     let (reply, requests) = asked(shouted, &[&long, "one"]).await;
     let items = reply.unwrap().items;
     assert!(matches!(&items[0], Err(ItemError::Refused(why)) if why.contains("200 bytes")), "{items:?}");
-    assert_eq!((restored(&mask("one"), &items[1]), sizes(&requests)), ("ONE".into(), vec![1]));
+    assert_eq!((restored("one", &items[1]), sizes(&requests)), ("ONE".into(), vec![1]));
 }
 
 #[actix_rt::test]
@@ -135,7 +148,7 @@ async fn fewer_or_more_translations_than_texts_are_given_to_nobody() {
     let fewer = |texts: &[&str]| if texts.len() > 1 { Ok(translations(["x"])) } else { shouted(texts) };
     let (reply, requests) = asked(fewer, &["a", "b"]).await;
     assert_eq!(sizes(&requests), [2, 1, 1]);
-    assert_eq!(restored(&mask("b"), &reply.unwrap().items[1]), "B");
+    assert_eq!(restored("b", &reply.unwrap().items[1]), "B");
     let (reply, _) = asked(|_| Ok(translations(["x", "y"])), &["a"]).await;
     assert!(
         matches!(&reply.unwrap().items[0], Err(ItemError::Unusable(why)) if why.contains("2 translations for 1"))
@@ -163,7 +176,7 @@ async fn a_text_with_a_damaged_mark_is_translated_in_pieces() {
         let text = "Hi @bob & all,\nsee you";
         let (reply, requests) = asked(damaging, &["one", text]).await;
         let reply = reply.unwrap();
-        assert_eq!(restored(&mask(text), &reply.items[1]), "HI @bob & ALL,\nSEE YOU");
+        assert_eq!(restored(text, &reply.items[1]), "HI @bob & ALL,\nSEE YOU");
         assert_eq!(requests[1], ["Hi", "&amp; all,", "see you"]);
         assert_eq!((reply.calls, reply.usage), (2, characters(2)));
     }
@@ -177,7 +190,7 @@ async fn pieces_that_fail_cost_only_their_item() {
     };
     let (reply, _) = asked(failing, &["one", "Hi @bob"]).await;
     let items = reply.unwrap().items;
-    assert_eq!(restored(&mask("one"), &items[0]), "uno");
+    assert_eq!(restored("one", &items[0]), "uno");
     assert!(matches!(&items[1], Err(ItemError::Unusable(why)) if why.contains("lacks")), "{items:?}");
 }
 
