@@ -90,7 +90,6 @@ fn check(town: &Town, posts: usize, rerun: &str) {
 }
 
 #[actix_rt::test]
-#[expect(clippy::print_stdout, reason = "the result, for whoever runs it")]
 async fn kills_on_bluesky_and_mastodon_lose_nothing_and_publish_nothing_twice() {
     let (posts, kills, seed) = (size("CHAOS_POSTS", 30), size("CHAOS_KILLS", 6), seed());
     let rerun = format!("CHAOS_POSTS={posts} CHAOS_KILLS={kills} CHAOS_SEED={seed}");
