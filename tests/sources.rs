@@ -1,15 +1,18 @@
 //! Several sources in one process, each followed as if it were alone.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
+#[path = "chaos/dice.rs"]
+mod dice;
 mod support;
 
 use std::{cell::Cell, fmt::Write as _, time::Duration};
 
+use dice::{seed, size};
 use mynah_sandbox::{Endpoint, RateLimits, Sandbox, SandboxConfig, TimelinePost, UserState};
 use serde_json::{Value, json};
 use support::{
     PATIENCE, Town,
-    cuts::{Cuttable, lose_nothing},
+    cuts::{Cuts, Cuttable, lose_nothing},
     message, numbers, run, run_json, until,
 };
 
@@ -399,6 +402,9 @@ async fn a_stream_that_is_cut_at_random_loses_nothing() {
     region.town.settings.extend(settings.map(String::from));
     let (mut running, _) = region.town.serve().await;
     let stream = XStream { sandbox: &region.town.sandbox, cuts: Cell::new(0) };
-    lose_nothing("x live", &region.town, &mut running, &stream, async |number| region.post("town", number))
-        .await;
+    let cuts = Cuts { count: size("LIVE_CUTS", 10), seed: seed() };
+    lose_nothing("x live", cuts, &region.town, &mut running, &stream, async |number| {
+        region.post("town", number);
+    })
+    .await;
 }

@@ -53,13 +53,11 @@ impl Card {
 fn line(text: &str, most: usize) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match text.grapheme_indices(true).nth(most) {
-        None => text,
-        Some(_) => {
-            let (last, _) = text.grapheme_indices(true).nth(most - 1).unwrap_or_default();
-            format!("{}…", text[..last].trim_end())
-        }
+    if text.grapheme_indices(true).nth(most).is_none() {
+        return text;
     }
+    let (last, _) = text.grapheme_indices(true).nth(most - 1).unwrap_or_default();
+    format!("{}…", text[..last].trim_end())
 }
 
 #[cfg(test)]

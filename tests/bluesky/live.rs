@@ -7,12 +7,15 @@ use serde_json::json;
 
 use crate::{
     Town,
-    pipeline::{Between, dice::size},
+    pipeline::{
+        Between,
+        dice::{seed, size},
+    },
     proxy::Proxy,
     server::Server,
     support::{
         PATIENCE,
-        cuts::{Cuttable, lose_nothing},
+        cuts::{Cuts, Cuttable, lose_nothing},
         until,
     },
 };
@@ -57,7 +60,8 @@ async fn a_connection_that_is_cut_at_random_loses_nothing() {
     std::fs::write(between.x.config(), config).unwrap();
     let (mut running, _) = between.x.serve().await;
     let Between { bluesky, x, .. } = &between;
-    lose_nothing("bluesky live", x, &mut running, &bluesky.proxy, async |number| {
+    let cuts = Cuts { count: size("LIVE_CUTS", 10), seed: seed() };
+    lose_nothing("bluesky live", cuts, x, &mut running, &bluesky.proxy, async |number| {
         bluesky.source.write(&crate::support::message(number), json!({})).await;
     })
     .await;

@@ -51,7 +51,7 @@ pub(crate) fn post(number: usize) -> TimelinePost {
 }
 
 /// The number of the post that this one replies to.
-fn parent(number: usize) -> Option<usize> {
+pub(crate) fn parent(number: usize) -> Option<usize> {
     ((1..=2).contains(&(number % 10)) && number > 1).then(|| number - 1)
 }
 

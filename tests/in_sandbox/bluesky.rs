@@ -1,22 +1,15 @@
 //! Bluesky as the sandbox plays it.
 
-use std::rc::Rc;
+use mynah_domain::network::Repeat;
+use mynah_sandbox::{BlueskyFault, Fault, ServiceStar, app_password};
 
-use async_trait::async_trait;
-use mynah_domain::{
-    PostId,
-    network::Repeat,
-    ports::{Destination, MediaFetcher, Source},
+use super::{
+    Names,
+    bench::{On, Played},
 };
-use mynah_sandbox::{BlueskyFault, Fault, ServiceStar, TimelinePost, app_password};
+use crate::{contract, destination_contract, source_contract};
 
-use super::{Names, Town};
-use crate::{
-    contract::{self, Trouble, destination::Message},
-    destination_contract, source_contract,
-};
-
-const NAMES: Names = Names {
+static NAMES: Names = Names {
     network: "bluesky",
     town: "town.example",
     nobody: "nobody.example",
@@ -24,94 +17,25 @@ const NAMES: Names = Names {
     variable: "BLUESKY_TOWN_ES_EXAMPLE_APP_PASSWORD",
     section: "base_url = \"URL\"\nplc_url = \"URL\"\nstream = \"server\"\n",
     secret: app_password,
+    // A session is opened for the account in the settings, so another account's app password opens none.
+    secret_names_account: false,
+    unknown_id: "3l3qo2vuowo2b",
+    repeat: Repeat::Safe,
     service: ServiceStar::Bluesky,
     locked: Fault::Bluesky(BlueskyFault::Takedown),
     garbage: Fault::Garbage,
 };
 
-/// A town on Bluesky.
-struct OnBluesky(Town);
+/// Bluesky, as the benches know it.
+struct Bluesky;
 
-#[async_trait(?Send)]
-impl contract::source::Bench for OnBluesky {
-    async fn new(texts: &[&str]) -> Self {
-        Self(Town::with_posts(&NAMES, texts).await)
-    }
-
-    fn source(&self) -> Rc<dyn Source> {
-        self.0.source_of(NAMES.town)
-    }
-
-    fn source_of_missing_account(&self) -> Rc<dyn Source> {
-        self.0.source_of(NAMES.nobody)
-    }
-
-    fn fetcher(&self) -> Rc<dyn MediaFetcher> {
-        self.0.fetcher()
-    }
-
-    async fn post(&self, text: &str) -> PostId {
-        self.0.post(TimelinePost::new(text))
-    }
-
-    async fn post_unreadable(&self) -> Option<PostId> {
-        Some(self.0.post_unreadable())
-    }
-
-    async fn post_picture(&self, text: &str, alt: &str) -> Option<PostId> {
-        Some(self.0.post_picture(text, alt))
-    }
-
-    fn unknown_id(&self) -> PostId {
-        PostId("3l3qo2vuowo2b".into())
-    }
-
-    async fn inject(&self, trouble: Trouble) -> bool {
-        self.0.inject(trouble).await;
-        true
+impl Played for Bluesky {
+    fn names() -> &'static Names {
+        &NAMES
     }
 }
 
-#[async_trait(?Send)]
-impl contract::destination::Bench for OnBluesky {
-    async fn new() -> Self {
-        Self(Town::with_posts(&NAMES, &[]).await)
-    }
-
-    fn destination(&self) -> Rc<dyn Destination> {
-        self.0.destination_of(NAMES.targets[0])
-    }
-
-    /// A session is opened for the account in the settings, so another account's app password opens none.
-    fn destination_with_other_credentials(&self) -> Option<Rc<dyn Destination>> {
-        None
-    }
-
-    async fn messages(&self) -> Vec<Message> {
-        self.0.messages()
-    }
-
-    fn unknown_id(&self) -> PostId {
-        PostId("3l3qo2vuowo2b".into())
-    }
-
-    fn refused_text(&self) -> String {
-        "palabra ".repeat(100)
-    }
-
-    fn media_count(&self) -> usize {
-        4
-    }
-
-    fn repeat(&self) -> Repeat {
-        Repeat::Safe
-    }
-
-    async fn inject(&self, trouble: Trouble) -> bool {
-        self.0.inject(trouble).await;
-        true
-    }
-}
+type OnBluesky = On<Bluesky>;
 
 mod source {
     use super::*;

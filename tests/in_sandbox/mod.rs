@@ -1,6 +1,7 @@
 //! Runs the source and destination contracts on Bluesky and Mastodon as the sandbox plays them. The same contracts run on
 //! real servers in `tests/bluesky` and `tests/mastodon`; here no server is needed, and every answer can be wrong.
 
+mod bench;
 mod bluesky;
 mod mastodon;
 
@@ -14,6 +15,7 @@ use mynah::{
 };
 use mynah_domain::{
     PostId,
+    network::Repeat,
     ports::{Destination, Ledger, MediaFetcher, Source, SystemClock},
 };
 use mynah_sandbox::{
@@ -37,6 +39,11 @@ struct Names {
     /// The section of the settings, with `URL` for the sandbox's address.
     section: &'static str,
     secret: fn(&str) -> String,
+    /// Whether a secret alone says whose it is, so that another account's is noticed.
+    secret_names_account: bool,
+    /// A valid id of a post that does not exist.
+    unknown_id: &'static str,
+    repeat: Repeat,
     service: ServiceStar,
     /// The fault of an account that is locked.
     locked: Fault,

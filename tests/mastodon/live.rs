@@ -3,7 +3,8 @@
 use mynah_sandbox::{RateLimits, SandboxConfig};
 
 use super::{
-    support::cuts::{Cuttable, lose_nothing},
+    dice::{seed, size},
+    support::cuts::{Cuts, Cuttable, lose_nothing},
     *,
 };
 
@@ -45,7 +46,8 @@ async fn a_connection_that_is_cut_at_random_loses_nothing() {
     );
     std::fs::write(town.config(), settings).unwrap();
     let (mut running, _) = town.serve().await;
-    lose_nothing("mastodon live", &town, &mut running, &proxy, async |number| {
+    let cuts = Cuts { count: size("LIVE_CUTS", 10), seed: seed() };
+    lose_nothing("mastodon live", cuts, &town, &mut running, &proxy, async |number| {
         account.publish(&support::message(number), json!({"language": "en"})).await;
     })
     .await;

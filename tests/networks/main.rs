@@ -282,8 +282,35 @@ async fn each_post_of_four_networks_is_on_three_once_in_order_with_its_link_and_
     }
 }
 
+/// Other accounts on Bluesky's server, which write a small record every 50 ms in turns, as on any busy server. Bluesky's
+/// server looks for news at most once a second while nobody writes. They stop on drop.
+struct Strangers(actix_rt::task::JoinHandle<()>);
+
+impl Strangers {
+    async fn new() -> Self {
+        let server = bluesky::Server::shared().unwrap();
+        let mut accounts = Vec::new();
+        for number in 0..5 {
+            accounts.push(server.account(&format!("stranger{number}")).await);
+        }
+        Self(actix_rt::spawn(async move {
+            let mut pace = actix_rt::time::interval(Duration::from_millis(50));
+            for account in accounts.iter().cycle() {
+                pace.tick().await;
+                account.write("Good morning", json!({})).await;
+            }
+        }))
+    }
+}
+
+impl Drop for Strangers {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// How long it takes from the moment at which a real server accepts a post until three accounts show it: `ROUNDS` posts of
-/// each source, with `SOURCES` in `[defaults.sources]`. Prints figures for docs/performance.md; asserts none of them.
+/// each source, with `SOURCES` in `[defaults.sources]`, while strangers write on Bluesky's server unless `IDLE` is set. Prints figures for docs/performance.md; asserts none of them.
 #[actix_rt::test]
 #[ignore = "a measurement"]
 async fn how_fresh_publications_are() {
@@ -292,6 +319,7 @@ async fn how_fresh_publications_are() {
     // It has a stream, which snac2 has not.
     let Some(region) = Region::new(mastodon::Program::Mock, &sources).await else { return };
     let (_service, _) = region.town.serve().await;
+    let _strangers = if std::env::var_os("IDLE").is_none() { Some(Strangers::new().await) } else { None };
     let rounds: usize = variable("ROUNDS", "50").parse().unwrap();
     let mut count = 0;
     let live = ["harbor", "school"];

@@ -5,9 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::{Running, Town, numbers, until};
 
-#[path = "../chaos/dice.rs"]
-mod dice;
-
 /// A connection that a test can cut.
 pub(crate) trait Cuttable {
     /// Whether it is open.
@@ -15,16 +12,23 @@ pub(crate) trait Cuttable {
     fn cut(&self);
 }
 
+/// How often and with which random numbers to cut.
+pub(crate) struct Cuts {
+    pub(crate) count: usize,
+    pub(crate) seed: u64,
+}
+
 /// Writes a post for each cut, and checks that each is published in Spanish once and in order. Two of three posts are
 /// followed or preceded by a cut: a connection that never brings anything is made again ever later.
+#[expect(clippy::print_stdout, reason = "the result, for whoever runs it")]
 pub(crate) async fn lose_nothing(
     name: &str,
+    Cuts { count: cuts, seed }: Cuts,
     town: &Town,
     running: &mut Running,
     connection: &impl Cuttable,
     post: impl AsyncFn(usize),
 ) {
-    let (cuts, seed) = (dice::size("LIVE_CUTS", 10), dice::seed());
     let rerun = format!("LIVE_CUTS={cuts} CHAOS_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut times = Vec::new();
