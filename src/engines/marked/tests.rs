@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use mynah_domain::fixtures::{language, mask};
 
 use super::*;
+use crate::engines::lines;
 
 /// A service that answers as `answer` says, and notes the texts of each request.
 struct Fake<F> {
