@@ -5,6 +5,8 @@
 pub(crate) const APP_BEARER_TOKEN: &str = "sandbox-app-bearer";
 /// The key for Gemini, shared by all.
 pub(crate) const GEMINI_API_KEY: &str = "sandbox-gemini-key";
+/// The key for services with OpenAI's API, shared by all.
+pub(crate) const OPENAI_API_KEY: &str = "sandbox-openai-key";
 
 /// The keys of one target account on the sandbox's X, and the keys that all share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Credentials {
     pub app_bearer_token: String,
     /// Key for the sandbox's Gemini.
     pub gemini_api_key: String,
+    /// Key for the sandbox's OpenAI.
+    pub openai_api_key: String,
 }
 
 /// The app password of an account on the sandbox's Bluesky.
@@ -46,5 +50,6 @@ pub fn credentials(handle: &str) -> Credentials {
         user_bearer_token: format!("sandbox-user-bearer-{handle}"),
         app_bearer_token: APP_BEARER_TOKEN.into(),
         gemini_api_key: GEMINI_API_KEY.into(),
+        openai_api_key: OPENAI_API_KEY.into(),
     }
 }

@@ -10,6 +10,8 @@ pub enum Service {
     X,
     /// Gemini.
     Gemini,
+    /// A service with OpenAI's API.
+    OpenAi,
     /// Bluesky: a server for accounts (PDS) and the directory of DIDs (PLC).
     Bluesky,
     /// Mastodon.
@@ -78,6 +80,10 @@ endpoints! {
     Gemini {
         /// `POST /v1beta/models/{model}:generateContent`
         Generate = "gemini.generate",
+    }
+    OpenAi {
+        /// `POST /v1/chat/completions`
+        OpenAiChat = "openai.chat",
     }
     Bluesky {
         /// `GET /xrpc/com.atproto.server.describeServer`
@@ -153,6 +159,7 @@ impl Endpoint {
             ["v1beta", "models", call] if method == Method::POST && call.ends_with("generateContent") => {
                 Some(Self::Generate)
             }
+            ["v1", "chat", "completions"] if method == Method::POST => Some(Self::OpenAiChat),
             ["xrpc", call] => Self::of_bluesky(method, call),
             [did] if method == Method::GET && did.starts_with("did:") => Some(Self::BlueskyDid),
             ["api", version, rest @ ..] => Self::of_mastodon(method, version, rest),

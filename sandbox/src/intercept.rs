@@ -28,6 +28,7 @@ use crate::{
     gemini::GeminiProblem,
     limits::{LimitStatus, LimitStatuses},
     mastodon::{self, ResetForm},
+    openai::OpenAiProblem,
     profiles::{self, ActiveProfiles},
     requests::{LoggedCaller, RequestRecord, without_keys},
     state::State,
@@ -70,7 +71,7 @@ pub(crate) async fn intercept(
     call.profiles = profiles;
     request.extensions_mut().insert(profiles);
     let latency = match endpoint.service() {
-        Service::Gemini => call.state.gemini_latency,
+        Service::Gemini | Service::OpenAi => call.state.gemini_latency,
         Service::X => call.state.x_latency,
         Service::Bluesky | Service::Mastodon => Duration::ZERO,
     };
@@ -103,6 +104,10 @@ pub(crate) async fn intercept(
             return Ok(call.drop_connection(request, fault));
         }
         Fault::Gemini(misbehavior) => {
+            request.extensions_mut().insert(misbehavior);
+            None
+        }
+        Fault::OpenAi(misbehavior) => {
             request.extensions_mut().insert(misbehavior);
             None
         }
@@ -144,7 +149,7 @@ fn account_of(request: &ServiceRequest, endpoint: Endpoint, state: &State) -> Op
     let mut named = query.filter(|(name, _)| matches!(&**name, "repo" | "handle" | "did" | "acct"));
     match endpoint.service() {
         Service::X => state.world().account_in(request.path()).map(|account| account.handle.clone()),
-        Service::Gemini => None,
+        Service::Gemini | Service::OpenAi => None,
         Service::Bluesky => {
             let bluesky = state.bluesky();
             let name = named.next().map(|(_, name)| name.into_owned());
@@ -175,6 +180,7 @@ fn problem(endpoint: Endpoint, code: u16) -> HttpResponse {
     match endpoint.service() {
         Service::X => Problem::of_status(code).error_response(),
         Service::Gemini => GeminiProblem::of_status(code).error_response(),
+        Service::OpenAi => OpenAiProblem::of_status(code).error_response(),
         Service::Bluesky => bluesky::Problem::of_status(code).error_response(),
         Service::Mastodon => mastodon::Problem::of_status(code).error_response(),
     }
@@ -269,7 +275,7 @@ impl Call {
     fn usage_for(&self, fault: Fault) -> Option<Usage> {
         let now = now_ms() / 1000;
         let unused = match self.endpoint.service() {
-            Service::X | Service::Gemini => return None,
+            Service::X | Service::Gemini | Service::OpenAi => return None,
             Service::Bluesky => bluesky::unused(now),
             Service::Mastodon => mastodon::unused(now),
         };
@@ -286,7 +292,7 @@ impl Call {
     fn put_headers(&self, response: &mut ServiceResponse<BoxBody>, fault: Option<Fault>) {
         let usage = response.request().extensions().get::<Usage>().copied();
         match self.endpoint.service() {
-            Service::Gemini => {}
+            Service::Gemini | Service::OpenAi => {}
             Service::X => {
                 let statuses = response.request().extensions().get::<LimitStatuses>().copied();
                 let limiter = self.state.limiter();

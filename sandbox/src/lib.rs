@@ -1,8 +1,8 @@
-//! X, Bluesky, Mastodon and Gemini on loopback, true to the wire, with faults on demand.
+//! X, Bluesky, Mastodon, Gemini and OpenAI on loopback, true to the wire, with faults on demand.
 //!
 //! Mynah's promises are about networks that fail at the worst moment. The real networks fail rarely and charge for
-//! every try; this crate fails on demand, reports what it did, and counts what it would have cost. **Its Gemini does
-//! not translate**, and states that.
+//! every try; this crate fails on demand, reports what it did, and counts what it would have cost. **Its models do
+//! not translate**, and state that.
 //!
 //! # Layout
 //!
@@ -12,7 +12,7 @@
 //! - `bluesky`, `mastodon`: these networks, each with a model of its server, its routes and its answers. `network` tells
 //!   handles apart, `message` is what people see, `marks` what they can follow in it, `windows` are the rate limits.
 //! - `x`: the routes of X, from authentication (`auth`, `oauth1`) to the answers (`render`, `vocabulary`, `text`).
-//! - `gemini`: the routes of Gemini, and a model that misbehaves on demand.
+//! - `model`: a model that misbehaves on demand; `gemini` and `openai`: the routes of the services that have it.
 //! - `profiles`: misbehavior that X and Gemini have shown in practice, in addition to what they document.
 //! - `faults`: which calls fail and how. `connection`: breaks connections.
 //! - `limits`, `bill`, `requests`: rate limits, costs, and the request log.
@@ -53,8 +53,10 @@ mod marks;
 mod mastodon;
 mod media;
 mod message;
+mod model;
 mod multipart;
 mod network;
+mod openai;
 mod page;
 mod profiles;
 mod requests;
@@ -76,11 +78,11 @@ pub use self::{
     endpoint::{Endpoint, Service},
     error::SandboxError,
     faults::{
-        BlueskyFault, EndpointPattern, Fault, FaultPlan, FaultRule, GeminiFault, MastodonFault, ServiceStar,
-        Star, XFault,
+        BlueskyFault, EndpointPattern, Fault, FaultPlan, FaultRule, MastodonFault, ServiceStar, Star, XFault,
     },
     limits::{Limit, RateLimits},
     message::{Message, MessageLink, MessageMedium, MessagesOf},
+    model::{GeminiFault, ModelFault, OpenAiFault},
     network::{Network, UnknownNetwork},
     profiles::{Edited, Fate, Profile, Readability, UnknownProfile},
     requests::{EndpointCount, GeminiCounters, RequestRecord},

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     bluesky, connection::Connection, control, error::SandboxError, follow::Follower, gemini, intercept,
-    mastodon, media, page, state::State, x,
+    mastodon, media, openai, page, state::State, x,
 };
 
 /// The largest accepted body: a picture in base64, with room to spare.
@@ -108,6 +108,7 @@ fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<actix_web:
             .wrap(from_fn(intercept::intercept))
             .configure(x::routes)
             .configure(gemini::routes)
+            .configure(openai::routes)
             .configure(bluesky::routes)
             .configure(mastodon::routes)
             .configure(page::routes)
