@@ -10,7 +10,7 @@ mod contract {
 }
 mod toy_engine;
 
-use std::{fs, rc::Rc, time::Duration};
+use std::{fs, marker::PhantomData, rc::Rc, time::Duration};
 
 use contract::engine::Bench;
 use mynah::{
@@ -19,45 +19,114 @@ use mynah::{
         ConfiguredEngine, Engines,
         apertium::ApertiumSettings,
         gemini::{Gemini, GeminiSettings},
+        openai::{self as openai_api, OpenAiSettings},
     },
     http_client::Transport,
     settings::{self, SettingsSources},
 };
 use mynah_actors::translator::{cascade::CallContext, task::Task};
-use mynah_domain::{JobEvent, Language, fixtures, ports::Engine};
+use mynah_domain::{
+    JobEvent, Language, fixtures,
+    ports::{Engine, EngineError, Item, ItemError},
+};
 use mynah_sandbox::{FaultPlan, Sandbox, SandboxConfig};
 use toy_engine::{DictionaryKind, DictionarySettings};
 
-/// Gemini, against the sandbox.
-struct OnSandbox(Sandbox);
+/// A language model's service on the sandbox.
+struct OnSandbox<S>(Sandbox, PhantomData<S>);
 
-fn gemini(name: &str, base_url: &str) -> Rc<dyn Engine> {
-    let settings = GeminiSettings {
-        name: name.into(),
-        base_url: base_url.parse().unwrap(),
-        model: "gemini-3.5-flash-lite".into(),
-        key: mynah_sandbox::credentials("town_es").gemini_api_key.into(),
-        timeout: Duration::from_secs(20),
-        connections: 8,
-        max_batch: 20,
-    };
-    Rc::new(Gemini::new(settings, Transport::default()))
+/// What differs between services.
+trait Service {
+    /// Its endpoint in fault rules, and its name there: `gemini.generate`.
+    const ENDPOINT: &str;
+    const QUOTAS: &[&str];
+    const REFUSALS: &[&str];
+
+    /// The key that the sandbox accepts.
+    fn key() -> String;
+
+    fn engine(name: &str, base_url: &str, key: String) -> Rc<dyn Engine>;
 }
 
-impl Bench for OnSandbox {
+struct OfGemini;
+
+impl Service for OfGemini {
+    const ENDPOINT: &str = "gemini.generate";
+    const QUOTAS: &[&str] = &["quota_per_day"];
+    const REFUSALS: &[&str] = &["refusal", "safety"];
+
+    fn key() -> String {
+        mynah_sandbox::credentials("town_es").gemini_api_key
+    }
+
+    fn engine(name: &str, base_url: &str, key: String) -> Rc<dyn Engine> {
+        let settings = GeminiSettings {
+            name: name.into(),
+            base_url: base_url.parse().unwrap(),
+            model: "gemini-3.5-flash-lite".into(),
+            key: key.into(),
+            timeout: Duration::from_secs(20),
+            connections: 8,
+            max_batch: 20,
+        };
+        Rc::new(Gemini::new(settings, Transport::default()))
+    }
+}
+
+struct OfOpenAi;
+
+impl Service for OfOpenAi {
+    const ENDPOINT: &str = "openai.chat";
+    const QUOTAS: &[&str] = &["insufficient_quota", "insufficient_credits", "rate_limited_in_words"];
+    const REFUSALS: &[&str] = &["refusal", "content_filter"];
+
+    fn key() -> String {
+        mynah_sandbox::credentials("town_es").openai_api_key
+    }
+
+    fn engine(name: &str, base_url: &str, key: String) -> Rc<dyn Engine> {
+        let settings = OpenAiSettings {
+            name: name.into(),
+            service: openai_api::Service::OpenAi,
+            base_url: format!("{base_url}/v1").parse().unwrap(),
+            model: "gpt-5.4-mini".into(),
+            key: Some(key.into()),
+            reasoning_effort: None,
+            max_tokens: 8192,
+            timeout: Duration::from_secs(20),
+            connections: 8,
+            max_batch: 20,
+        };
+        settings.factory(Transport::default()).unwrap()()
+    }
+}
+
+impl<S: Service> OnSandbox<S> {
+    /// Makes the service do so in its next `times` answers.
+    fn order(&self, fault: &str, times: u32) {
+        let (service, _) = S::ENDPOINT.split_once('.').unwrap();
+        let plan = format!(
+            r#"{{"rules": [{{"endpoint": "{}", "fault": {{"{service}": "{fault}"}}, "count": {times}}}]}}"#,
+            S::ENDPOINT
+        );
+        self.0.set_faults(serde_json::from_str::<FaultPlan>(&plan).unwrap());
+    }
+}
+
+impl<S: Service> Bench for OnSandbox<S> {
     async fn new() -> Self {
         let config = SandboxConfig::default().target("town_es", "es");
-        Self(mynah_sandbox::start(config).await.unwrap())
+        Self(mynah_sandbox::start(config).await.unwrap(), PhantomData)
     }
 
     fn engine(&self, name: &str) -> Rc<dyn Engine> {
-        gemini(name, &self.0.url())
+        S::engine(name, &self.0.url(), S::key())
     }
 
     fn unreachable(&self) -> Rc<dyn Engine> {
         // Nobody listens there once this is dropped.
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        gemini("gemini", &format!("http://{gone}"))
+        S::engine("engine", &format!("http://{gone}"), S::key())
     }
 
     fn unsupported(&self) -> Option<(Language, Language)> {
@@ -65,9 +134,7 @@ impl Bench for OnSandbox {
     }
 
     fn leave_out_one_item(&self) -> bool {
-        let plan =
-            r#"{"rules": [{"endpoint": "gemini.generate", "fault": {"gemini": "missing_item"}, "nth": 1}]}"#;
-        self.0.set_faults(serde_json::from_str::<FaultPlan>(plan).unwrap());
+        self.order("missing_item", 1);
         true
     }
 
@@ -76,12 +143,32 @@ impl Bench for OnSandbox {
     }
 
     fn misplace(&self, way: &str, times: u32) {
-        let plan = format!(
-            r#"{{"rules": [{{"endpoint": "gemini.generate", "fault": {{"gemini": "{way}"}}, "count": {times}}}]}}"#
-        );
-        self.0.set_faults(serde_json::from_str::<FaultPlan>(&plan).unwrap());
+        self.order(way, times);
+    }
+
+    fn with_a_wrong_key(&self) -> Option<Rc<dyn Engine>> {
+        Some(S::engine("engine", &self.0.url(), "wrong-key".into()))
+    }
+
+    fn ways_to_use_up_its_quota(&self) -> &'static [&'static str] {
+        S::QUOTAS
+    }
+
+    fn use_up_its_quota(&self, way: &str) {
+        self.order(way, 1_000);
+    }
+
+    fn ways_to_refuse(&self) -> &'static [&'static str] {
+        S::REFUSALS
+    }
+
+    fn refuse(&self, way: &str, times: u32) {
+        self.order(way, times);
     }
 }
+
+type GeminiOnSandbox = OnSandbox<OfGemini>;
+type OpenAiOnSandbox = OnSandbox<OfOpenAi>;
 
 /// The real Apertium. `make test` installs it.
 struct Installed;
@@ -140,7 +227,8 @@ impl Bench for Toy {
     }
 }
 
-engine_contract!(gemini: OnSandbox);
+engine_contract!(gemini: GeminiOnSandbox);
+engine_contract!(openai: OpenAiOnSandbox);
 engine_contract!(apertium: Installed);
 engine_contract!(toy: Toy);
 
@@ -174,4 +262,53 @@ async fn the_toy_is_registered_configured_and_asked_like_any_other_engine() {
         (translation.parts.join(""), translation.engine.as_str()),
         ("la casa es roja, @bob".into(), "dictionary")
     );
+}
+
+#[actix_rt::test]
+async fn what_a_service_does_not_accept_or_sends_oddly_costs_no_translation() {
+    let bench = OpenAiOnSandbox::new().await;
+    for way in [
+        "no_schema",
+        "no_response_format",
+        "no_temperature",
+        "thoughts",
+        "preamble",
+        "fenced",
+        "duplicated_id",
+        "unknown_id",
+        "null_usage",
+    ] {
+        // Each has to learn of it again.
+        let engine = bench.engine("engine");
+        bench.order(way, 1_000);
+        let reply = engine
+            .translate(&[Item::new(
+                fixtures::mask("The house").text,
+                "en".parse().unwrap(),
+                "es".parse().unwrap(),
+            )])
+            .await
+            .unwrap();
+        assert!(reply.items[0].is_ok(), "{way}: {reply:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn what_holds_no_translation_is_an_error_that_may_pass() {
+    let bench = OpenAiOnSandbox::new().await;
+    let engine = bench.engine("engine");
+    let item = Item::new(fixtures::mask("The house").text, "en".parse().unwrap(), "es".parse().unwrap());
+    for way in ["null_content", "empty_choices", "length", "context_length", "context_size", "garbage_json"] {
+        bench.order(way, 1_000);
+        let reply = engine.translate(std::slice::from_ref(&item)).await.unwrap();
+        assert!(matches!(reply.items[..], [Err(ItemError::Unusable(_))]), "{way}: {reply:?}");
+    }
+    for way in ["overloaded", "error_in_success"] {
+        bench.order(way, 1_000);
+        let error = engine.translate(std::slice::from_ref(&item)).await.unwrap_err();
+        assert!(matches!(error, EngineError::Unavailable(_)), "{way}: {error:?}");
+    }
+    bench.order("rate_limited", 1_000);
+    let error = engine.translate(&[item]).await.unwrap_err();
+    assert!(matches!(error, EngineError::RateLimited { until: Some(_), .. }), "{error:?}");
 }

@@ -8,11 +8,12 @@ pub mod apertium;
 pub mod gemini;
 pub mod kind;
 mod llm;
+pub mod openai;
 
 pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, OF_NO_USE, try_engine};
 
-/// Every kind of engine there is.
-const KINDS: [&dyn EngineKind; 2] = [&gemini::GeminiKind, &apertium::ApertiumKind];
+/// Every kind of engine there is. A preview without settings tries them in this order.
+const KINDS: [&dyn EngineKind; 3] = [&gemini::GeminiKind, &openai::OpenAiKind, &apertium::ApertiumKind];
 
 /// The kinds of engines that settings may name.
 #[derive(Debug, Clone)]
@@ -37,9 +38,23 @@ impl Engines {
         self.0.iter().copied()
     }
 
+    /// The kind with this name.
+    pub fn named(&self, name: &str) -> Option<&'static dyn EngineKind> {
+        self.iter().find(|kind| kind.name() == name)
+    }
+
     /// The variable in which a secret belongs that somebody wrote into the settings under this key; `None` where the key is
     /// none of an engine.
-    pub fn variable_of(&self, key: &str) -> Option<&'static str> {
+    pub fn variable_of(&self, key: &str) -> Option<String> {
+        let section =
+            key.strip_prefix("engine.").and_then(|rest| rest.split_once('.')).map(|(section, _)| section);
+        if let Some(section) = section {
+            match self.named(section).map(|kind| kind.secrets()) {
+                None => return Some(kind::own_variable(section)),
+                Some([variable, ..]) => return Some((*variable).to_owned()),
+                Some([]) => {}
+            }
+        }
         // A variable's name begins with the issuer of the key: `GOOGLE_API_KEY`.
         let is_named = |variable: &&str| {
             variable.split('_').next().is_some_and(|giver| key.contains(&giver.to_lowercase()))
@@ -47,7 +62,7 @@ impl Engines {
         let named = self.iter().find(|kind| kind.secrets().iter().any(is_named));
         let any = || self.iter().find(|kind| !kind.secrets().is_empty());
         let kind = named.or_else(|| if key.starts_with("engine") { any() } else { None });
-        kind.and_then(|kind| kind.secrets().first().copied())
+        kind.and_then(|kind| kind.secrets().first()).map(|variable| (*variable).to_owned())
     }
 }
 
@@ -59,8 +74,9 @@ mod tests {
     fn a_secret_is_known_by_who_gives_it_out() {
         let engines = Engines::default();
         for key in ["engine.gemini.api_key", "google.api_key", "engine.api_key", "engines.token"] {
-            assert_eq!(engines.variable_of(key), Some("GEMINI_API_KEY"), "{key}");
+            assert_eq!(engines.variable_of(key).as_deref(), Some("GEMINI_API_KEY"), "{key}");
         }
+        assert_eq!(engines.variable_of("engine.my-groq.api_key").as_deref(), Some("MY_GROQ_API_KEY"));
         for key in ["x.api_key", "targets[0].token", "admin.token"] {
             assert_eq!(engines.variable_of(key), None, "{key}");
         }

@@ -268,7 +268,7 @@ pub struct EngineSettings {
     /// The engines that are not in the order.
     pub unused: Vec<&'static dyn EngineKind>,
     /// The variables that may hold the secret of each engine in the order, by its name.
-    pub secrets: BTreeMap<&'static str, &'static [&'static str]>,
+    pub secrets: BTreeMap<String, Vec<String>>,
     /// Whether the next engine may translate what an engine refuses.
     pub fallback: Fallback,
 }

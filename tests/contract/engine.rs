@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, rc::Rc, time::Duration};
 
 use futures_util::{FutureExt as _, future::join};
+use jiff::Timestamp;
 use mynah_domain::{
     Language, Style, Tone,
     fixtures::mask,
@@ -38,6 +39,31 @@ pub(crate) trait Bench {
 
     /// Makes the service do so in its next `times` answers.
     fn misplace(&self, way: &str, times: u32) {
+        unreachable!("{way} {times}");
+    }
+
+    /// An engine with a key that its service does not accept; `None` if it has no key.
+    fn with_a_wrong_key(&self) -> Option<Rc<dyn Engine>> {
+        None
+    }
+
+    /// Ways in which the service says that a quota is used up that does not come back within a minute.
+    fn ways_to_use_up_its_quota(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Makes the service answer so from now on.
+    fn use_up_its_quota(&self, way: &str) {
+        unreachable!("{way}");
+    }
+
+    /// Ways in which the service refuses to translate something.
+    fn ways_to_refuse(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Makes the service do so in its next `times` answers.
+    fn refuse(&self, way: &str, times: u32) {
         unreachable!("{way} {times}");
     }
 }
@@ -255,6 +281,45 @@ pub(crate) async fn an_unreachable_service_is_a_temporary_error<B: Bench>() {
     assert!(!error.to_string().is_empty());
 }
 
+pub(crate) async fn a_rejected_key_is_an_error_that_names_no_key<B: Bench>() {
+    let bench = B::new().await;
+    let Some(engine) = bench.with_a_wrong_key() else { return };
+    let error = engine.translate(&[asked("The house is red").1]).await.unwrap_err();
+    assert!(matches!(&error, EngineError::Unauthorized(why) if why.contains("_API_KEY")), "{error:?}");
+    assert!(!error.to_string().contains("wrong-key"), "{error:?}");
+}
+
+pub(crate) async fn an_empty_quota_is_not_asked_again_at_once<B: Bench>() {
+    let bench = B::new().await;
+    let engine = bench.engine("engine");
+    for way in bench.ways_to_use_up_its_quota() {
+        bench.use_up_its_quota(way);
+        let error = engine.translate(&[asked("The house is red").1]).await.unwrap_err();
+        let EngineError::RateLimited { until: Some(until), .. } = &error else { panic!("{way}: {error:?}") };
+        assert!(until.duration_since(Timestamp::now()).as_secs() > 60, "{way}: {error:?}");
+    }
+}
+
+pub(crate) async fn a_refused_text_costs_no_other_its_translation<B: Bench>() {
+    let bench = B::new().await;
+    let engine = bench.engine("engine");
+    let (_, items) = all_asked(&["The house is red", "The sea is blue", "The tree is green"]);
+    for way in bench.ways_to_refuse() {
+        bench.refuse(way, 1);
+        let reply = translate(&*engine, &items).await;
+        assert!(
+            reply.items.iter().all(Result::is_ok),
+            "{way}: only the request with all of them was refused: {reply:?}"
+        );
+        assert!(reply.spoiled >= 1 && reply.calls > reply.spoiled, "{way}: {reply:?}");
+        bench.refuse(way, 1_000);
+        let reply = translate(&*engine, &items).await;
+        let refused =
+            |answer: &Result<_, ItemError>| matches!(answer, Err(ItemError::Refused(why)) if !why.is_empty());
+        assert!(reply.items.len() == 3 && reply.items.iter().all(refused), "{way}: {reply:?}");
+    }
+}
+
 pub(crate) async fn unused_options_are_ignored<B: Bench>() {
     let bench = B::new().await;
     let (mask, item) = asked("Up by 5, thanks to @bob");
@@ -351,6 +416,9 @@ macro_rules! engine_contract {
                 a_missing_answer_fails_only_its_item
                 no_item_gets_the_translation_of_another
                 an_unreachable_service_is_a_temporary_error
+                a_rejected_key_is_an_error_that_names_no_key
+                an_empty_quota_is_not_asked_again_at_once
+                a_refused_text_costs_no_other_its_translation
                 unused_options_are_ignored
                 concurrent_calls_do_not_mix
                 a_dropped_call_does_not_affect_the_next
