@@ -17,6 +17,7 @@ use mynah::{
     app,
     engines::{
         ConfiguredEngine, Engines,
+        anthropic::AnthropicSettings,
         apertium::ApertiumSettings,
         gemini::{Gemini, GeminiSettings},
         openai::{self as openai_api, OpenAiSettings},
@@ -101,6 +102,32 @@ impl Service for OfOpenAi {
     }
 }
 
+struct OfAnthropic;
+
+impl Service for OfAnthropic {
+    const ENDPOINT: &str = "anthropic.messages";
+    const QUOTAS: &[&str] = &["credit_balance"];
+    const REFUSALS: &[&str] = &["refusal"];
+
+    fn key() -> String {
+        mynah_sandbox::credentials("town_es").anthropic_api_key
+    }
+
+    fn engine(name: &str, base_url: &str, key: String) -> Rc<dyn Engine> {
+        let settings = AnthropicSettings {
+            name: name.into(),
+            base_url: base_url.parse().unwrap(),
+            model: "claude-haiku-4-5".into(),
+            key: key.into(),
+            max_tokens: 8192,
+            timeout: Duration::from_secs(20),
+            connections: 8,
+            max_batch: 20,
+        };
+        settings.factory(Transport::default()).unwrap()()
+    }
+}
+
 impl<S: Service> OnSandbox<S> {
     /// Makes the service do so in its next `times` answers.
     fn order(&self, fault: &str, times: u32) {
@@ -169,6 +196,7 @@ impl<S: Service> Bench for OnSandbox<S> {
 
 type GeminiOnSandbox = OnSandbox<OfGemini>;
 type OpenAiOnSandbox = OnSandbox<OfOpenAi>;
+type AnthropicOnSandbox = OnSandbox<OfAnthropic>;
 
 /// The real Apertium. `make test` installs it.
 struct Installed;
@@ -229,6 +257,7 @@ impl Bench for Toy {
 
 engine_contract!(gemini: GeminiOnSandbox);
 engine_contract!(openai: OpenAiOnSandbox);
+engine_contract!(anthropic: AnthropicOnSandbox);
 engine_contract!(apertium: Installed);
 engine_contract!(toy: Toy);
 
@@ -308,6 +337,24 @@ async fn what_holds_no_translation_is_an_error_that_may_pass() {
         let error = engine.translate(std::slice::from_ref(&item)).await.unwrap_err();
         assert!(matches!(error, EngineError::Unavailable(_)), "{way}: {error:?}");
     }
+    bench.order("rate_limited", 1_000);
+    let error = engine.translate(&[item]).await.unwrap_err();
+    assert!(matches!(error, EngineError::RateLimited { until: Some(_), .. }), "{error:?}");
+}
+
+#[actix_rt::test]
+async fn an_overloaded_or_cut_off_claude_is_told_apart() {
+    let bench = AnthropicOnSandbox::new().await;
+    let engine = bench.engine("engine");
+    let item = Item::new(fixtures::mask("The house").text, "en".parse().unwrap(), "es".parse().unwrap());
+    for way in ["max_tokens", "too_long", "garbage_json"] {
+        bench.order(way, 1_000);
+        let reply = engine.translate(std::slice::from_ref(&item)).await.unwrap();
+        assert!(matches!(reply.items[..], [Err(ItemError::Unusable(_))]), "{way}: {reply:?}");
+    }
+    bench.order("overloaded", 1_000);
+    let error = engine.translate(std::slice::from_ref(&item)).await.unwrap_err();
+    assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
     bench.order("rate_limited", 1_000);
     let error = engine.translate(&[item]).await.unwrap_err();
     assert!(matches!(error, EngineError::RateLimited { until: Some(_), .. }), "{error:?}");

@@ -7,6 +7,8 @@ pub(crate) const APP_BEARER_TOKEN: &str = "sandbox-app-bearer";
 pub(crate) const GEMINI_API_KEY: &str = "sandbox-gemini-key";
 /// The key for services with OpenAI's API, shared by all.
 pub(crate) const OPENAI_API_KEY: &str = "sandbox-openai-key";
+/// The key for Anthropic, shared by all.
+pub(crate) const ANTHROPIC_API_KEY: &str = "sandbox-anthropic-key";
 
 /// The keys of one target account on the sandbox's X, and the keys that all share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct Credentials {
     pub gemini_api_key: String,
     /// Key for the sandbox's OpenAI.
     pub openai_api_key: String,
+    /// Key for the sandbox's Anthropic.
+    pub anthropic_api_key: String,
 }
 
 /// The app password of an account on the sandbox's Bluesky.
@@ -51,5 +55,6 @@ pub fn credentials(handle: &str) -> Credentials {
         app_bearer_token: APP_BEARER_TOKEN.into(),
         gemini_api_key: GEMINI_API_KEY.into(),
         openai_api_key: OPENAI_API_KEY.into(),
+        anthropic_api_key: ANTHROPIC_API_KEY.into(),
     }
 }

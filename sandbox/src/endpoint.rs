@@ -12,6 +12,8 @@ pub enum Service {
     Gemini,
     /// A service with OpenAI's API.
     OpenAi,
+    /// Anthropic.
+    Anthropic,
     /// Bluesky: a server for accounts (PDS) and the directory of DIDs (PLC).
     Bluesky,
     /// Mastodon.
@@ -84,6 +86,10 @@ endpoints! {
     OpenAi {
         /// `POST /v1/chat/completions`
         OpenAiChat = "openai.chat",
+    }
+    Anthropic {
+        /// `POST /v1/messages`
+        AnthropicMessages = "anthropic.messages",
     }
     Bluesky {
         /// `GET /xrpc/com.atproto.server.describeServer`
@@ -160,6 +166,7 @@ impl Endpoint {
                 Some(Self::Generate)
             }
             ["v1", "chat", "completions"] if method == Method::POST => Some(Self::OpenAiChat),
+            ["v1", "messages"] if method == Method::POST => Some(Self::AnthropicMessages),
             ["xrpc", call] => Self::of_bluesky(method, call),
             [did] if method == Method::GET && did.starts_with("did:") => Some(Self::BlueskyDid),
             ["api", version, rest @ ..] => Self::of_mastodon(method, version, rest),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     endpoint::{Endpoint, Service},
     hash,
-    model::{GeminiFault, OpenAiFault},
+    model::{AnthropicFault, GeminiFault, OpenAiFault},
     profiles::{ActiveProfiles, ECHO_BYTES, Fate, Profile},
 };
 
@@ -157,6 +157,9 @@ pub enum ServiceStar {
     /// Those of services with OpenAI's API.
     #[serde(rename = "openai.*")]
     OpenAi,
+    /// Those of Anthropic.
+    #[serde(rename = "anthropic.*")]
+    Anthropic,
     /// Those of Bluesky.
     #[serde(rename = "bluesky.*")]
     Bluesky,
@@ -171,6 +174,7 @@ impl ServiceStar {
             Self::X => Service::X,
             Self::Gemini => Service::Gemini,
             Self::OpenAi => Service::OpenAi,
+            Self::Anthropic => Service::Anthropic,
             Self::Bluesky => Service::Bluesky,
             Self::Mastodon => Service::Mastodon,
         }
@@ -217,6 +221,8 @@ pub enum Fault {
     /// Answers as a misbehaving service with OpenAI's API does. Elsewhere: no effect.
     #[serde(rename = "openai")]
     OpenAi(OpenAiFault),
+    /// Answers as a misbehaving Anthropic does. Elsewhere: no effect.
+    Anthropic(AnthropicFault),
     /// Does nothing and answers one of Bluesky's named problems. Elsewhere: 500.
     Bluesky(BlueskyFault),
     /// Answers as some servers of the fediverse do. Elsewhere: no effect.

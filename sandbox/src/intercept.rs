@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use url::form_urlencoded;
 
 use crate::{
+    anthropic::AnthropicProblem,
     bluesky,
     connection::Connection,
     endpoint::{Endpoint, Service},
@@ -71,7 +72,7 @@ pub(crate) async fn intercept(
     call.profiles = profiles;
     request.extensions_mut().insert(profiles);
     let latency = match endpoint.service() {
-        Service::Gemini | Service::OpenAi => call.state.gemini_latency,
+        Service::Gemini | Service::OpenAi | Service::Anthropic => call.state.gemini_latency,
         Service::X => call.state.x_latency,
         Service::Bluesky | Service::Mastodon => Duration::ZERO,
     };
@@ -108,6 +109,10 @@ pub(crate) async fn intercept(
             None
         }
         Fault::OpenAi(misbehavior) => {
+            request.extensions_mut().insert(misbehavior);
+            None
+        }
+        Fault::Anthropic(misbehavior) => {
             request.extensions_mut().insert(misbehavior);
             None
         }
@@ -149,7 +154,7 @@ fn account_of(request: &ServiceRequest, endpoint: Endpoint, state: &State) -> Op
     let mut named = query.filter(|(name, _)| matches!(&**name, "repo" | "handle" | "did" | "acct"));
     match endpoint.service() {
         Service::X => state.world().account_in(request.path()).map(|account| account.handle.clone()),
-        Service::Gemini | Service::OpenAi => None,
+        Service::Gemini | Service::OpenAi | Service::Anthropic => None,
         Service::Bluesky => {
             let bluesky = state.bluesky();
             let name = named.next().map(|(_, name)| name.into_owned());
@@ -181,6 +186,7 @@ fn problem(endpoint: Endpoint, code: u16) -> HttpResponse {
         Service::X => Problem::of_status(code).error_response(),
         Service::Gemini => GeminiProblem::of_status(code).error_response(),
         Service::OpenAi => OpenAiProblem::of_status(code).error_response(),
+        Service::Anthropic => AnthropicProblem::of_status(code).error_response(),
         Service::Bluesky => bluesky::Problem::of_status(code).error_response(),
         Service::Mastodon => mastodon::Problem::of_status(code).error_response(),
     }
@@ -275,7 +281,7 @@ impl Call {
     fn usage_for(&self, fault: Fault) -> Option<Usage> {
         let now = now_ms() / 1000;
         let unused = match self.endpoint.service() {
-            Service::X | Service::Gemini | Service::OpenAi => return None,
+            Service::X | Service::Gemini | Service::OpenAi | Service::Anthropic => return None,
             Service::Bluesky => bluesky::unused(now),
             Service::Mastodon => mastodon::unused(now),
         };
@@ -292,7 +298,7 @@ impl Call {
     fn put_headers(&self, response: &mut ServiceResponse<BoxBody>, fault: Option<Fault>) {
         let usage = response.request().extensions().get::<Usage>().copied();
         match self.endpoint.service() {
-            Service::Gemini | Service::OpenAi => {}
+            Service::Gemini | Service::OpenAi | Service::Anthropic => {}
             Service::X => {
                 let statuses = response.request().extensions().get::<LimitStatuses>().copied();
                 let limiter = self.state.limiter();

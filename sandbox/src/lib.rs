@@ -1,4 +1,4 @@
-//! X, Bluesky, Mastodon, Gemini and OpenAI on loopback, true to the wire, with faults on demand.
+//! X, Bluesky, Mastodon, Gemini, OpenAI and Anthropic on loopback, true to the wire, with faults on demand.
 //!
 //! Mynah's promises are about networks that fail at the worst moment. The real networks fail rarely and charge for
 //! every try; this crate fails on demand, reports what it did, and counts what it would have cost. **Its models do
@@ -12,7 +12,7 @@
 //! - `bluesky`, `mastodon`: these networks, each with a model of its server, its routes and its answers. `network` tells
 //!   handles apart, `message` is what people see, `marks` what they can follow in it, `windows` are the rate limits.
 //! - `x`: the routes of X, from authentication (`auth`, `oauth1`) to the answers (`render`, `vocabulary`, `text`).
-//! - `model`: a model that misbehaves on demand; `gemini` and `openai`: the routes of the services that have it.
+//! - `model`: a model that misbehaves on demand; `gemini`, `openai` and `anthropic`: the services that have it.
 //! - `profiles`: misbehavior that X and Gemini have shown in practice, in addition to what they document.
 //! - `faults`: which calls fail and how. `connection`: breaks connections.
 //! - `limits`, `bill`, `requests`: rate limits, costs, and the request log.
@@ -35,6 +35,7 @@
 //! # }).unwrap();
 //! ```
 
+mod anthropic;
 mod bill;
 mod bluesky;
 mod config;
@@ -82,7 +83,7 @@ pub use self::{
     },
     limits::{Limit, RateLimits},
     message::{Message, MessageLink, MessageMedium, MessagesOf},
-    model::{GeminiFault, ModelFault, OpenAiFault},
+    model::{AnthropicFault, GeminiFault, ModelFault, OpenAiFault},
     network::{Network, UnknownNetwork},
     profiles::{Edited, Fate, Profile, Readability, UnknownProfile},
     requests::{EndpointCount, GeminiCounters, RequestRecord},

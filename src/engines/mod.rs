@@ -4,6 +4,7 @@
 //! - [`kind`]: what the service asks of every engine.
 //! - `llm`: what the language models among them share.
 
+pub mod anthropic;
 pub mod apertium;
 pub mod gemini;
 pub mod kind;
@@ -13,7 +14,8 @@ pub mod openai;
 pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, OF_NO_USE, try_engine};
 
 /// Every kind of engine there is. A preview without settings tries them in this order.
-const KINDS: [&dyn EngineKind; 3] = [&gemini::GeminiKind, &openai::OpenAiKind, &apertium::ApertiumKind];
+const KINDS: [&dyn EngineKind; 4] =
+    [&gemini::GeminiKind, &openai::OpenAiKind, &anthropic::AnthropicKind, &apertium::ApertiumKind];
 
 /// The kinds of engines that settings may name.
 #[derive(Debug, Clone)]

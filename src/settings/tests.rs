@@ -591,14 +591,14 @@ fn a_registered_engine_has_a_section_and_a_key_like_any_other() {
     let first: &ConfiguredParrot = settings.engine.order[0].as_any().downcast_ref().unwrap();
     assert_eq!((first.volume, first.key.expose_secret()), (11, "hush-parrot"));
     let unused: Vec<&str> = settings.engine.unused.iter().map(|kind| kind.name()).collect();
-    assert_eq!(unused, ["gemini", "openai"]);
+    assert_eq!(unused, ["gemini", "openai", "anthropic"]);
 
     let order = "[engine]\norder = [\"parrot\"]\n";
     parrot("[engine]\norder = [\"parot\"]\n").reports(
         "config.toml:9",
         "engine.order",
         "unknown engine: \"parot\"",
-        "did you mean \"parrot\"? Valid values: \"gemini\", \"openai\", \"apertium\", \"parrot\"",
+        "did you mean \"parrot\"? Valid values: \"gemini\", \"openai\", \"anthropic\", \"apertium\", \"parrot\"",
     );
     parrot(&format!("{order}[engine.parrot]\nvolume = 12\n")).reports(
         "config.toml:11",

@@ -140,3 +140,24 @@ pub enum OpenAiFault {
     #[serde(untagged)]
     Model(ModelFault),
 }
+
+/// The ways in which Anthropic misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnthropicFault {
+    /// 529 `overloaded_error`.
+    Overloaded,
+    /// 429 `rate_limit_error`, with a `Retry-After` of 20 seconds.
+    RateLimited,
+    /// 400 for an account without credit.
+    CreditBalance,
+    /// 400 for a prompt that is too long.
+    TooLong,
+    /// `stop_reason: refusal` and no content.
+    Refusal,
+    /// `stop_reason: max_tokens` in the middle of the text.
+    MaxTokens,
+    /// The model writes something wrong: `{"anthropic": "shifted"}`.
+    #[serde(untagged)]
+    Model(ModelFault),
+}

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub(crate) use self::answer::{Around, text};
-pub use self::faults::{GeminiFault, ModelFault, OpenAiFault};
+pub use self::faults::{AnthropicFault, GeminiFault, ModelFault, OpenAiFault};
 
 /// What a model is asked.
 #[derive(Debug, Default)]

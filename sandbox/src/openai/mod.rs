@@ -8,7 +8,9 @@ mod request;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 
 pub(crate) use self::problems::OpenAiProblem;
-use crate::{credentials::OPENAI_API_KEY, gemini::NOTICE, model::OpenAiFault, requests::LoggedCaller};
+use crate::{
+    anthropic, credentials::OPENAI_API_KEY, gemini::NOTICE, model::OpenAiFault, requests::LoggedCaller,
+};
 
 /// Models that it has.
 const MODELS: [&str; 6] = [
@@ -25,6 +27,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/v1")
             .route("/chat/completions", web::post().to(complete))
+            // The address has one server, and both APIs begin with the same version.
+            .route("/messages", web::post().to(anthropic::messages))
             .default_service(web::to(|| async { OpenAiProblem::of_status(404).error_response() })),
     );
 }

@@ -99,12 +99,6 @@ fn what_is_wrong_in_a_section_is_reported_under_its_own_name() {
         "unknown setting",
         "did you mean engine.groq.model?",
     );
-    with_more("qzjv = 1").reports(
-        "config.toml:10",
-        "engine.groq.qzjv",
-        "unknown setting",
-        "[engine.groq] has ",
-    );
     with_more("api_key = \"hush\"").reports(
         "config.toml:10",
         "engine.groq.api_key",
