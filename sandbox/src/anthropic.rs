@@ -59,11 +59,12 @@ fn answer(body: &Value, fault: Option<AnthropicFault>) -> Result<Value, Anthropi
     let system = body["system"].as_str().unwrap_or_default();
     let mut asked = Asked { echo: Echo::instructed(system), ..Asked::default() };
     let messages = body["messages"].as_array().into_iter().flatten();
-    let user = messages
+    let mut user = messages
         .filter(|message| message["role"] == "user")
         .filter_map(|message| message["content"].as_str());
-    let user =
-        user.last().ok_or_else(|| AnthropicProblem::invalid("messages: at least one message is required"))?;
+    let user = user
+        .next_back()
+        .ok_or_else(|| AnthropicProblem::invalid("messages: at least one message is required"))?;
     asked.read(user.to_owned());
     let of_model = match fault {
         Some(AnthropicFault::Model(fault)) => Some(fault),

@@ -17,7 +17,7 @@ pub(crate) struct OpenAiProblem {
 }
 
 impl OpenAiProblem {
-    fn new(status: StatusCode, kind: &str, message: impl Into<String>, code: Value) -> Self {
+    fn new(status: StatusCode, kind: &str, message: impl Into<String>, code: &Value) -> Self {
         let error = json!({"message": message.into(), "type": kind, "param": null, "code": code});
         Self { status, error, retry_after: None }
     }
@@ -25,22 +25,22 @@ impl OpenAiProblem {
     pub(crate) fn wrong_key() -> Self {
         let message = "Incorrect API key provided. You can find your API key at \
                        https://platform.openai.com/account/api-keys.";
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_request_error", message, json!("invalid_api_key"))
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_request_error", message, &json!("invalid_api_key"))
     }
 
     pub(crate) fn no_key() -> Self {
         let message = "You didn't provide an API key.";
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_request_error", message, Value::Null)
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_request_error", message, &Value::Null)
     }
 
     pub(crate) fn unknown_model(model: &str) -> Self {
         let message = format!("The model `{model}` does not exist or you do not have access to it.");
-        Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message, json!("model_not_found"))
+        Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message, &json!("model_not_found"))
     }
 
     /// 400 about an argument.
     pub(crate) fn invalid(message: impl Into<String>, param: Option<&str>) -> Self {
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message, Value::Null);
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message, &Value::Null);
         problem.error["param"] = json!(param);
         problem
     }
@@ -48,7 +48,7 @@ impl OpenAiProblem {
     /// The error that a fault orders; `None` if it has another effect, or none on this request.
     pub(crate) fn of_fault(fault: OpenAiFault, request: &Request) -> Option<Self> {
         let many = StatusCode::TOO_MANY_REQUESTS;
-        let limited = |message: &str| Self::new(many, "tokens", message, json!("rate_limit_exceeded"));
+        let limited = |message: &str| Self::new(many, "tokens", message, &json!("rate_limit_exceeded"));
         Some(match fault {
             OpenAiFault::RateLimited => Self {
                 retry_after: Some(20),
@@ -62,7 +62,7 @@ impl OpenAiProblem {
                 many,
                 "insufficient_quota",
                 "You exceeded your current quota, please check your plan and billing details.",
-                json!("insufficient_quota"),
+                &json!("insufficient_quota"),
             ),
             OpenAiFault::InsufficientCredits => Self {
                 status: StatusCode::PAYMENT_REQUIRED,
@@ -74,7 +74,7 @@ impl OpenAiProblem {
                 StatusCode::BAD_REQUEST,
                 "invalid_request_error",
                 "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
-                json!("context_length_exceeded"),
+                &json!("context_length_exceeded"),
             ),
             OpenAiFault::ContextSize => Self {
                 status: StatusCode::BAD_REQUEST,
@@ -112,7 +112,7 @@ impl OpenAiProblem {
             _ => ("server_error", "The server had an error while processing your request."),
         };
         let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self::new(status, kind, message, Value::Null)
+        Self::new(status, kind, message, &Value::Null)
     }
 }
 
