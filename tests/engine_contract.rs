@@ -19,17 +19,22 @@ use mynah::{
     app,
     engines::{
         ConfiguredEngine, Engines,
+        anthropic::AnthropicSettings,
         apertium::ApertiumSettings,
         deepl::{Deepl, DeeplSettings, Formality},
         firefox::{FirefoxSettings, Store},
         gemini::{Gemini, GeminiSettings},
         libretranslate::{KnownLanguages, LibreTranslate, LibreTranslateSettings},
+        openai::{OpenAiSettings, Service},
     },
     http_client::Transport,
     settings::{self, SettingsSources},
 };
 use mynah_actors::translator::{cascade::CallContext, task::Task};
-use mynah_domain::{JobEvent, Language, fixtures, ports::Engine};
+use mynah_domain::{
+    JobEvent, Language, fixtures,
+    ports::{Engine, EngineError, Item, ItemError},
+};
 use mynah_sandbox::{FaultPlan, Sandbox, SandboxConfig};
 use toy_engine::{DictionaryKind, DictionarySettings};
 
@@ -37,54 +42,61 @@ use toy_engine::{DictionaryKind, DictionarySettings};
 trait Played {
     /// What rules call its translations, `gemini.generate`.
     const ENDPOINT: &'static str;
-    /// The faults, as JSON, that reject the key, exhaust the quota and refuse every text.
-    const REJECTED: &'static str;
-    const EXHAUSTED: &'static str;
-    const REFUSED: &'static str;
-    /// The faults that damage placeholders.
-    const DAMAGING: &'static str;
-    const DAMAGES: &'static [&'static str];
-    /// Whether an answer tells which of the items is missing.
-    const HAS_IDS: bool = false;
-    const MISPLACES: &'static [&'static str] = &[];
+    /// Its faults that use up the quota, and that refuse every text.
+    const QUOTAS: &'static [&'static str];
+    const REFUSALS: &'static [&'static str];
+    /// Its faults that damage placeholders, and whose faults these are.
+    const DAMAGES: &'static [&'static str] = &["missing_placeholder", "doubled_placeholder"];
+    const DAMAGING: Option<&'static str> = None;
+    /// Whether it is a language model: it names items by ids, may confuse them, and refuses whole requests.
+    const IS_MODEL: bool = true;
+
+    /// The key that the sandbox accepts.
+    fn key() -> String;
 
     /// The engine, for a service at this address.
-    fn engine(name: &str, base_url: &str) -> Rc<dyn Engine>;
+    fn engine(name: &str, base_url: &str, key: String) -> Rc<dyn Engine>;
 
     /// Languages that the service does not have.
-    fn unsupported() -> Option<(Language, Language)>;
+    fn unsupported() -> Option<(Language, Language)> {
+        None
+    }
 }
 
 /// A service, against the sandbox.
-struct OnSandbox<P> {
-    sandbox: Sandbox,
-    played: PhantomData<P>,
-}
+struct OnSandbox<P>(Sandbox, PhantomData<P>);
 
 impl<P: Played> OnSandbox<P> {
-    /// Makes all translations fail as `fault` says, limited by `more`.
-    fn order(&self, fault: &str, more: &str) -> bool {
-        let plan = format!(r#"{{"rules": [{{"endpoint": "{}", "fault": {fault}{more}}}]}}"#, P::ENDPOINT);
-        self.sandbox.set_faults(serde_json::from_str::<FaultPlan>(&plan).unwrap());
-        true
+    /// Makes the service answer its next `times` calls so.
+    fn order(&self, fault: &str, times: u32) {
+        let (service, _) = P::ENDPOINT.split_once('.').unwrap();
+        self.order_of(service, fault, times);
+    }
+
+    /// The same with a fault of these.
+    fn order_of(&self, faults: &str, fault: &str, times: u32) {
+        let plan = format!(
+            r#"{{"rules": [{{"endpoint": "{}", "fault": {{"{faults}": "{fault}"}}, "count": {times}}}]}}"#,
+            P::ENDPOINT
+        );
+        self.0.set_faults(serde_json::from_str::<FaultPlan>(&plan).unwrap());
     }
 }
 
 impl<P: Played> Bench for OnSandbox<P> {
     async fn new() -> Self {
         let config = SandboxConfig::default().target("town_es", "es");
-        let sandbox = mynah_sandbox::start(config).await.unwrap();
-        Self { sandbox, played: PhantomData }
+        Self(mynah_sandbox::start(config).await.unwrap(), PhantomData)
     }
 
     fn engine(&self, name: &str) -> Rc<dyn Engine> {
-        P::engine(name, &self.sandbox.url())
+        P::engine(name, &self.0.url(), P::key())
     }
 
     fn unreachable(&self) -> Rc<dyn Engine> {
         // Nobody listens there once this is dropped.
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        P::engine("engine", &format!("http://{gone}"))
+        P::engine("engine", &format!("http://{gone}"), P::key())
     }
 
     fn unsupported(&self) -> Option<(Language, Language)> {
@@ -92,27 +104,42 @@ impl<P: Played> Bench for OnSandbox<P> {
     }
 
     fn leave_out_one_item(&self) -> bool {
-        P::HAS_IDS && self.order(r#"{"gemini": "missing_item"}"#, r#", "nth": 1"#)
+        if P::IS_MODEL {
+            self.order("missing_item", 1);
+        }
+        P::IS_MODEL
     }
 
     fn ways_to_misplace(&self) -> &'static [&'static str] {
-        P::MISPLACES
+        if P::IS_MODEL { &["shifted", "swapped", "merged", "neighbor_twice", "skipped"] } else { &[] }
     }
 
     fn misplace(&self, way: &str, times: u32) {
-        self.order(&format!(r#"{{"gemini": "{way}"}}"#), &format!(r#", "count": {times}"#));
+        self.order(way, times);
     }
 
-    fn reject_key(&self) -> bool {
-        self.order(P::REJECTED, "")
+    fn with_a_wrong_key(&self) -> Option<Rc<dyn Engine>> {
+        Some(P::engine("engine", &self.0.url(), "wrong-key".into()))
     }
 
-    fn exhaust_quota(&self) -> bool {
-        self.order(P::EXHAUSTED, "")
+    fn ways_to_use_up_its_quota(&self) -> &'static [&'static str] {
+        P::QUOTAS
     }
 
-    fn refuse_texts(&self) -> bool {
-        self.order(P::REFUSED, "")
+    fn use_up_its_quota(&self, way: &str) {
+        self.order(way, 1_000);
+    }
+
+    fn ways_to_refuse(&self) -> &'static [&'static str] {
+        P::REFUSALS
+    }
+
+    fn refuse(&self, way: &str, times: u32) {
+        self.order(way, times);
+    }
+
+    fn refuses_requests(&self) -> bool {
+        P::IS_MODEL
     }
 
     fn ways_to_damage(&self) -> &'static [&'static str] {
@@ -120,7 +147,10 @@ impl<P: Played> Bench for OnSandbox<P> {
     }
 
     fn damage(&self, way: &str) {
-        self.order(&format!(r#"{{"{}": "{way}"}}"#, P::DAMAGING), "");
+        match P::DAMAGING {
+            Some(faults) => self.order_of(faults, way, 1_000),
+            None => self.order(way, 1_000),
+        }
     }
 }
 
@@ -129,29 +159,81 @@ type GeminiOnSandbox = OnSandbox<OfGemini>;
 
 impl Played for OfGemini {
     const ENDPOINT: &'static str = "gemini.generate";
-    const REJECTED: &'static str = r#"{"status": 401}"#;
-    const EXHAUSTED: &'static str = r#"{"gemini": "quota_per_day"}"#;
-    const REFUSED: &'static str = r#"{"gemini": "refusal"}"#;
-    const DAMAGING: &'static str = "gemini";
-    const DAMAGES: &'static [&'static str] = &["missing_placeholder", "doubled_placeholder"];
-    const HAS_IDS: bool = true;
-    const MISPLACES: &'static [&'static str] = &["shifted", "swapped", "merged", "neighbor_twice", "skipped"];
+    const QUOTAS: &'static [&'static str] = &["quota_per_day"];
+    const REFUSALS: &'static [&'static str] = &["refusal", "safety"];
 
-    fn engine(name: &str, base_url: &str) -> Rc<dyn Engine> {
+    fn key() -> String {
+        mynah_sandbox::credentials("town_es").gemini_api_key
+    }
+
+    fn engine(name: &str, base_url: &str, key: String) -> Rc<dyn Engine> {
         let settings = GeminiSettings {
             name: name.into(),
             base_url: base_url.parse().unwrap(),
             model: "gemini-3.5-flash-lite".into(),
-            key: mynah_sandbox::credentials("town_es").gemini_api_key.into(),
+            key: key.into(),
             timeout: Duration::from_secs(20),
             connections: 8,
             max_batch: 20,
         };
         Rc::new(Gemini::new(settings, Transport::default()))
     }
+}
 
-    fn unsupported() -> Option<(Language, Language)> {
-        None
+struct OfOpenAi;
+type OpenAiOnSandbox = OnSandbox<OfOpenAi>;
+
+impl Played for OfOpenAi {
+    const ENDPOINT: &'static str = "openai.chat";
+    const QUOTAS: &'static [&'static str] =
+        &["insufficient_quota", "insufficient_credits", "rate_limited_in_words"];
+    const REFUSALS: &'static [&'static str] = &["refusal", "content_filter"];
+
+    fn key() -> String {
+        mynah_sandbox::credentials("town_es").openai_api_key
+    }
+
+    fn engine(name: &str, base_url: &str, key: String) -> Rc<dyn Engine> {
+        let settings = OpenAiSettings {
+            name: name.into(),
+            service: Service::OpenAi,
+            base_url: format!("{base_url}/v1").parse().unwrap(),
+            model: "gpt-5.4-mini".into(),
+            key: Some(key.into()),
+            reasoning_effort: None,
+            max_tokens: 8192,
+            timeout: Duration::from_secs(20),
+            connections: 8,
+            max_batch: 20,
+        };
+        settings.factory(Transport::default()).unwrap()()
+    }
+}
+
+struct OfAnthropic;
+type AnthropicOnSandbox = OnSandbox<OfAnthropic>;
+
+impl Played for OfAnthropic {
+    const ENDPOINT: &'static str = "anthropic.messages";
+    const QUOTAS: &'static [&'static str] = &["credit_balance"];
+    const REFUSALS: &'static [&'static str] = &["refusal"];
+
+    fn key() -> String {
+        mynah_sandbox::credentials("town_es").anthropic_api_key
+    }
+
+    fn engine(name: &str, base_url: &str, key: String) -> Rc<dyn Engine> {
+        let settings = AnthropicSettings {
+            name: name.into(),
+            base_url: base_url.parse().unwrap(),
+            model: "claude-haiku-4-5".into(),
+            key: key.into(),
+            max_tokens: 8192,
+            timeout: Duration::from_secs(20),
+            connections: 8,
+            max_batch: 20,
+        };
+        settings.factory(Transport::default()).unwrap()()
     }
 }
 
@@ -164,17 +246,21 @@ type DeeplOnSandbox = OnSandbox<OfDeepl>;
 
 impl Played for OfDeepl {
     const ENDPOINT: &'static str = "deepl.translate";
-    const REJECTED: &'static str = r#"{"deepl": "wrong_key"}"#;
-    const EXHAUSTED: &'static str = r#"{"deepl": "quota_exceeded"}"#;
-    const REFUSED: &'static str = r#"{"deepl": "unsupported_target"}"#;
-    const DAMAGING: &'static str = "translator";
+    const QUOTAS: &'static [&'static str] = &["quota_exceeded", "quota_of_period_exceeded"];
+    const REFUSALS: &'static [&'static str] = &["unsupported_target"];
     const DAMAGES: &'static [&'static str] = DAMAGES;
+    const DAMAGING: Option<&'static str> = Some("translator");
+    const IS_MODEL: bool = false;
 
-    fn engine(name: &str, base_url: &str) -> Rc<dyn Engine> {
+    fn key() -> String {
+        mynah_sandbox::DEEPL_API_KEY.into()
+    }
+
+    fn engine(name: &str, base_url: &str, key: String) -> Rc<dyn Engine> {
         let settings = DeeplSettings {
             name: name.into(),
             base_url: Some(base_url.parse().unwrap()),
-            key: mynah_sandbox::DEEPL_API_KEY.into(),
+            key: key.into(),
             formality: Formality::Default,
             glossary_id: None,
             timeout: Duration::from_secs(20),
@@ -194,17 +280,21 @@ type LibreTranslateOnSandbox = OnSandbox<OfLibreTranslate>;
 
 impl Played for OfLibreTranslate {
     const ENDPOINT: &'static str = "libretranslate.translate";
-    const REJECTED: &'static str = r#"{"libretranslate": "invalid_key"}"#;
-    const EXHAUSTED: &'static str = r#"{"libretranslate": "banned"}"#;
-    const REFUSED: &'static str = r#"{"libretranslate": "text_limit"}"#;
-    const DAMAGING: &'static str = "translator";
+    const QUOTAS: &'static [&'static str] = &["banned"];
+    const REFUSALS: &'static [&'static str] = &["text_limit"];
     const DAMAGES: &'static [&'static str] = DAMAGES;
+    const DAMAGING: Option<&'static str> = Some("translator");
+    const IS_MODEL: bool = false;
 
-    fn engine(name: &str, base_url: &str) -> Rc<dyn Engine> {
+    fn key() -> String {
+        mynah_sandbox::LIBRETRANSLATE_API_KEY.into()
+    }
+
+    fn engine(name: &str, base_url: &str, key: String) -> Rc<dyn Engine> {
         let settings = LibreTranslateSettings {
             name: name.into(),
             base_url: base_url.parse().unwrap(),
-            key: Some(mynah_sandbox::LIBRETRANSLATE_API_KEY.into()),
+            key: Some(key.into()),
             timeout: Duration::from_secs(20),
             connections: 8,
             max_batch: 20,
@@ -218,6 +308,10 @@ impl Played for OfLibreTranslate {
         Some(("en".parse().unwrap(), "en-GB".parse().unwrap()))
     }
 }
+
+type GeminiOnSandbox = OnSandbox<OfGemini>;
+type OpenAiOnSandbox = OnSandbox<OfOpenAi>;
+type AnthropicOnSandbox = OnSandbox<OfAnthropic>;
 
 /// The real Apertium. `make test` installs it.
 struct Installed;
@@ -322,6 +416,8 @@ impl Bench for Toy {
 }
 
 engine_contract!(gemini: GeminiOnSandbox);
+engine_contract!(openai: OpenAiOnSandbox);
+engine_contract!(anthropic: AnthropicOnSandbox);
 engine_contract!(deepl: DeeplOnSandbox);
 engine_contract!(libretranslate: LibreTranslateOnSandbox);
 engine_contract!(apertium: Installed);
@@ -358,4 +454,71 @@ async fn the_toy_is_registered_configured_and_asked_like_any_other_engine() {
         (translation.parts.join(""), translation.engine.as_str()),
         ("la casa es roja, @bob".into(), "dictionary")
     );
+}
+
+#[actix_rt::test]
+async fn what_a_service_does_not_accept_or_sends_oddly_costs_no_translation() {
+    let bench = OpenAiOnSandbox::new().await;
+    for way in [
+        "no_schema",
+        "no_response_format",
+        "no_temperature",
+        "thoughts",
+        "preamble",
+        "fenced",
+        "duplicated_id",
+        "unknown_id",
+        "null_usage",
+    ] {
+        // Each has to learn of it again.
+        let engine = bench.engine("engine");
+        bench.order(way, 1_000);
+        let reply = engine
+            .translate(&[Item::new(
+                fixtures::mask("The house").text,
+                "en".parse().unwrap(),
+                "es".parse().unwrap(),
+            )])
+            .await
+            .unwrap();
+        assert!(reply.items[0].is_ok(), "{way}: {reply:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn what_holds_no_translation_is_an_error_that_may_pass() {
+    let bench = OpenAiOnSandbox::new().await;
+    let engine = bench.engine("engine");
+    let item = Item::new(fixtures::mask("The house").text, "en".parse().unwrap(), "es".parse().unwrap());
+    for way in ["null_content", "empty_choices", "length", "context_length", "context_size", "garbage_json"] {
+        bench.order(way, 1_000);
+        let reply = engine.translate(std::slice::from_ref(&item)).await.unwrap();
+        assert!(matches!(reply.items[..], [Err(ItemError::Unusable(_))]), "{way}: {reply:?}");
+    }
+    for way in ["overloaded", "error_in_success"] {
+        bench.order(way, 1_000);
+        let error = engine.translate(std::slice::from_ref(&item)).await.unwrap_err();
+        assert!(matches!(error, EngineError::Unavailable(_)), "{way}: {error:?}");
+    }
+    bench.order("rate_limited", 1_000);
+    let error = engine.translate(&[item]).await.unwrap_err();
+    assert!(matches!(error, EngineError::RateLimited { until: Some(_), .. }), "{error:?}");
+}
+
+#[actix_rt::test]
+async fn an_overloaded_or_cut_off_claude_is_told_apart() {
+    let bench = AnthropicOnSandbox::new().await;
+    let engine = bench.engine("engine");
+    let item = Item::new(fixtures::mask("The house").text, "en".parse().unwrap(), "es".parse().unwrap());
+    for way in ["max_tokens", "too_long", "garbage_json"] {
+        bench.order(way, 1_000);
+        let reply = engine.translate(std::slice::from_ref(&item)).await.unwrap();
+        assert!(matches!(reply.items[..], [Err(ItemError::Unusable(_))]), "{way}: {reply:?}");
+    }
+    bench.order("overloaded", 1_000);
+    let error = engine.translate(std::slice::from_ref(&item)).await.unwrap_err();
+    assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
+    bench.order("rate_limited", 1_000);
+    let error = engine.translate(&[item]).await.unwrap_err();
+    assert!(matches!(error, EngineError::RateLimited { until: Some(_), .. }), "{error:?}");
 }

@@ -24,7 +24,7 @@ use mynah_domain::{
         engine::{EngineError, Item},
     },
 };
-use mynah_sandbox::{ModelFault, ModelServer};
+use mynah_sandbox::{CatalogFault, ModelServer};
 use serde_json::Value;
 
 fn language(code: &str) -> Language {
@@ -118,13 +118,13 @@ async fn what_is_wrong_with_a_download_is_named_with_the_fix() {
     );
     assert!(refused(&["models", "pull", "xx"]).await.contains("is not a language code"));
     assert!(refused(&["models", "pull", "en"]).await.contains("is the language of the posts"));
-    server.set_fault(ModelFault::OtherBytes);
+    server.set_fault(CatalogFault::OtherBytes);
     assert!(refused(&["models", "pull", "es"]).await.contains("is not the file that the catalogue names"));
-    server.set_fault(ModelFault::Gone);
+    server.set_fault(CatalogFault::Gone);
     assert!(refused(&["models", "pull", "es"]).await.contains("answered 404"));
     let offline = format!("engine.firefox.models_dir={}", folder.path().display());
     assert!(refused(&["models", "pull", "es", "--set", &offline]).await.contains("Mynah only reads"));
-    server.set_fault(ModelFault::None);
+    server.set_fault(CatalogFault::None);
     server.offer(&[("en", "es", "4.0")]);
     assert!(
         refused(&["models", "pull", "es"]).await.contains("Firefox has no models from English to Spanish")

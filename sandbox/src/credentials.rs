@@ -5,6 +5,10 @@
 pub(crate) const APP_BEARER_TOKEN: &str = "sandbox-app-bearer";
 /// The key for Gemini, shared by all.
 pub(crate) const GEMINI_API_KEY: &str = "sandbox-gemini-key";
+/// The key for services with OpenAI's API, shared by all.
+pub(crate) const OPENAI_API_KEY: &str = "sandbox-openai-key";
+/// The key for Anthropic, shared by all.
+pub(crate) const ANTHROPIC_API_KEY: &str = "sandbox-anthropic-key";
 
 /// The key for the sandbox's DeepL, of the free plan.
 pub const DEEPL_API_KEY: &str = "sandbox-deepl-key:fx";
@@ -32,6 +36,10 @@ pub struct Credentials {
     pub app_bearer_token: String,
     /// Key for the sandbox's Gemini.
     pub gemini_api_key: String,
+    /// Key for the sandbox's OpenAI.
+    pub openai_api_key: String,
+    /// Key for the sandbox's Anthropic.
+    pub anthropic_api_key: String,
 }
 
 /// The app password of an account on the sandbox's Bluesky.
@@ -55,5 +63,7 @@ pub fn credentials(handle: &str) -> Credentials {
         user_bearer_token: format!("sandbox-user-bearer-{handle}"),
         app_bearer_token: APP_BEARER_TOKEN.into(),
         gemini_api_key: GEMINI_API_KEY.into(),
+        openai_api_key: OPENAI_API_KEY.into(),
+        anthropic_api_key: ANTHROPIC_API_KEY.into(),
     }
 }

@@ -10,6 +10,10 @@ pub enum Service {
     X,
     /// Gemini.
     Gemini,
+    /// A service with OpenAI's API.
+    OpenAi,
+    /// Anthropic.
+    Anthropic,
     /// Bluesky: a server for accounts (PDS) and the directory of DIDs (PLC).
     Bluesky,
     /// Mastodon.
@@ -86,6 +90,14 @@ endpoints! {
     Gemini {
         /// `POST /v1beta/models/{model}:generateContent`
         Generate = "gemini.generate",
+    }
+    OpenAi {
+        /// `POST /v1/chat/completions`
+        OpenAiChat = "openai.chat",
+    }
+    Anthropic {
+        /// `POST /v1/messages`
+        AnthropicMessages = "anthropic.messages",
     }
     Bluesky {
         /// `GET /xrpc/com.atproto.server.describeServer`
@@ -179,6 +191,8 @@ impl Endpoint {
             ["v1beta", "models", call] if method == Method::POST && call.ends_with("generateContent") => {
                 Some(Self::Generate)
             }
+            ["v1", "chat", "completions"] if method == Method::POST => Some(Self::OpenAiChat),
+            ["v1", "messages"] if method == Method::POST => Some(Self::AnthropicMessages),
             ["xrpc", call] => Self::of_bluesky(method, call),
             [did] if method == Method::GET && did.starts_with("did:") => Some(Self::BlueskyDid),
             ["oauth", "token"] if method == Method::POST => Some(Self::MastodonToken),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     endpoint::{Endpoint, Service},
     hash,
+    model::{AnthropicFault, GeminiFault, OpenAiFault},
     profiles::{ActiveProfiles, ECHO_BYTES, Fate, Profile},
 };
 
@@ -153,6 +154,12 @@ pub enum ServiceStar {
     /// Those of Gemini.
     #[serde(rename = "gemini.*")]
     Gemini,
+    /// Those of services with OpenAI's API.
+    #[serde(rename = "openai.*")]
+    OpenAi,
+    /// Those of Anthropic.
+    #[serde(rename = "anthropic.*")]
+    Anthropic,
     /// Those of Bluesky.
     #[serde(rename = "bluesky.*")]
     Bluesky,
@@ -172,6 +179,8 @@ impl ServiceStar {
         match self {
             Self::X => Service::X,
             Self::Gemini => Service::Gemini,
+            Self::OpenAi => Service::OpenAi,
+            Self::Anthropic => Service::Anthropic,
             Self::Bluesky => Service::Bluesky,
             Self::Mastodon => Service::Mastodon,
             Self::Deepl => Service::Deepl,
@@ -217,6 +226,11 @@ pub enum Fault {
     X(XFault),
     /// Answers as a misbehaving Gemini does. Elsewhere: no effect.
     Gemini(GeminiFault),
+    /// Answers as a misbehaving service with OpenAI's API does. Elsewhere: no effect.
+    #[serde(rename = "openai")]
+    OpenAi(OpenAiFault),
+    /// Answers as a misbehaving Anthropic does. Elsewhere: no effect.
+    Anthropic(AnthropicFault),
     /// Does nothing and answers one of Bluesky's named problems. Elsewhere: 500.
     Bluesky(BlueskyFault),
     /// Answers as some servers of the fediverse do. Elsewhere: no effect.
@@ -300,90 +314,6 @@ pub enum XFault {
     EmptyObject,
     /// 400 for a `pagination_token` that has expired.
     ExpiredToken,
-}
-
-/// The ways in which a model misbehaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GeminiFault {
-    /// The answer's text is truncated JSON.
-    GarbageJson,
-    /// `promptFeedback.blockReason`, no candidates.
-    Refusal,
-    /// `finishReason: MAX_TOKENS` and no parts: thinking used up the budget.
-    MaxTokens,
-    /// `finishReason: SAFETY` and no parts.
-    Safety,
-    /// "Sure! Here is …" before the JSON, and a code fence around it.
-    Preamble,
-    /// The source text, unchanged.
-    SourceText,
-    /// The first protected part of each text is missing.
-    MissingPlaceholder,
-    /// The first protected part of each text appears twice.
-    DoubledPlaceholder,
-    /// A sentence in a language other than the target's.
-    WrongLanguage,
-    /// Much longer than the text or its limit.
-    OverLong,
-    /// The last item is missing.
-    MissingItem,
-    /// The first id appears twice.
-    DuplicatedId,
-    /// An id that was not in the request.
-    UnknownId,
-    /// Empty texts.
-    EmptyText,
-    /// A part with `thought: true` before the answer: legal, but a trap.
-    ThoughtPart,
-    /// 429 with `RetryInfo` and a `PerMinute` quota.
-    QuotaPerMinute,
-    /// 429 with `RetryInfo` and a `PerDay` quota.
-    QuotaPerDay,
-    /// 503 overloaded.
-    Overloaded,
-    /// 500 INTERNAL.
-    Internal,
-    /// A code fence around the JSON.
-    Fenced,
-    /// `{"items": [...]}` instead of the list.
-    ItemsObject,
-    /// `candidates: []`.
-    EmptyCandidates,
-    /// No id was in the request.
-    WrongIds,
-    /// Control characters in the texts.
-    ControlCharacters,
-    /// Characters in the texts that change the writing direction.
-    DirectionMarks,
-    /// Negative counts in `usageMetadata`.
-    NegativeCounts,
-    /// 429 with a `RetryInfo` of zero seconds.
-    RetryNow,
-    /// `parts: null`.
-    NullParts,
-    /// `candidates: null`.
-    NullCandidates,
-    /// `content: null`.
-    NullContent,
-    /// A part with `text: null`.
-    NullText,
-    /// Null counts in `usageMetadata`.
-    NullCounts,
-    /// Counts as strings in `usageMetadata`, which Google's JSON format allows.
-    QuotedCounts,
-    /// `usageMetadata: null`, and null for all unset fields.
-    NullUsage,
-    /// Each id has the translation of the next item; the last has that of the first.
-    Shifted,
-    /// Two neighbors have each other's translation.
-    Swapped,
-    /// Two neighbors are joined in one translation, and those behind them move up; the last item is missing.
-    Merged,
-    /// One item has the translation of its neighbor.
-    NeighborTwice,
-    /// One item is skipped, and those behind it move up; the last item is missing.
-    Skipped,
 }
 
 /// Problems of Bluesky that the sandbox reports on demand.

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use url::form_urlencoded;
 
 use crate::{
+    anthropic::AnthropicProblem,
     bluesky,
     connection::Connection,
     deepl,
@@ -31,6 +32,7 @@ use crate::{
     libretranslate,
     limits::{LimitStatus, LimitStatuses},
     mastodon::{self, ResetForm},
+    openai::OpenAiProblem,
     profiles::{self, ActiveProfiles},
     requests::{LoggedCaller, RequestRecord, without_keys},
     state::State,
@@ -73,7 +75,7 @@ pub(crate) async fn intercept(
     call.profiles = profiles;
     request.extensions_mut().insert(profiles);
     let latency = match endpoint.service() {
-        Service::Gemini => call.state.gemini_latency,
+        Service::Gemini | Service::OpenAi | Service::Anthropic => call.state.gemini_latency,
         Service::X => call.state.x_latency,
         Service::Bluesky | Service::Mastodon | Service::Deepl | Service::LibreTranslate => Duration::ZERO,
     };
@@ -124,6 +126,14 @@ pub(crate) async fn intercept(
             request.extensions_mut().insert(misbehavior);
             None
         }
+        Fault::OpenAi(misbehavior) => {
+            request.extensions_mut().insert(misbehavior);
+            None
+        }
+        Fault::Anthropic(misbehavior) => {
+            request.extensions_mut().insert(misbehavior);
+            None
+        }
         _ => None,
     };
     if let Some(response) = instead {
@@ -163,7 +173,9 @@ fn account_of(request: &ServiceRequest, endpoint: Endpoint, state: &State) -> Op
     let mut named = query.filter(|(name, _)| matches!(&**name, "repo" | "handle" | "did" | "acct"));
     match endpoint.service() {
         Service::X => state.world().account_in(request.path()).map(|account| account.handle.clone()),
-        Service::Gemini | Service::Deepl | Service::LibreTranslate => None,
+        Service::Gemini | Service::OpenAi | Service::Anthropic | Service::Deepl | Service::LibreTranslate => {
+            None
+        }
         Service::Bluesky => {
             let bluesky = state.bluesky();
             let name = named.next().map(|(_, name)| name.into_owned());
@@ -194,6 +206,8 @@ fn problem(endpoint: Endpoint, code: u16) -> HttpResponse {
     match endpoint.service() {
         Service::X => Problem::of_status(code).error_response(),
         Service::Gemini => GeminiProblem::of_status(code).error_response(),
+        Service::OpenAi => OpenAiProblem::of_status(code).error_response(),
+        Service::Anthropic => AnthropicProblem::of_status(code).error_response(),
         Service::Bluesky => bluesky::Problem::of_status(code).error_response(),
         Service::Mastodon => mastodon::Problem::of_status(code).error_response(),
         Service::Deepl => deepl::Problem::of_status(code).error_response(),
@@ -309,7 +323,12 @@ impl Call {
     fn usage_for(&self, fault: Fault) -> Option<Usage> {
         let now = now_ms() / 1000;
         let unused = match self.endpoint.service() {
-            Service::X | Service::Gemini | Service::Deepl | Service::LibreTranslate => return None,
+            Service::X
+            | Service::Gemini
+            | Service::OpenAi
+            | Service::Anthropic
+            | Service::Deepl
+            | Service::LibreTranslate => return None,
             Service::Bluesky => bluesky::unused(now),
             Service::Mastodon => mastodon::unused(now),
         };
@@ -326,7 +345,11 @@ impl Call {
     fn put_headers(&self, response: &mut ServiceResponse<BoxBody>, fault: Option<Fault>) {
         let usage = response.request().extensions().get::<Usage>().copied();
         match self.endpoint.service() {
-            Service::Gemini | Service::Deepl | Service::LibreTranslate => {}
+            Service::Gemini
+            | Service::OpenAi
+            | Service::Anthropic
+            | Service::Deepl
+            | Service::LibreTranslate => {}
             Service::X => {
                 let statuses = response.request().extensions().get::<LimitStatuses>().copied();
                 let limiter = self.state.limiter();

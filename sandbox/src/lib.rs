@@ -1,4 +1,4 @@
-//! X, Bluesky, Mastodon, Gemini, DeepL and LibreTranslate on loopback, true to the wire, with faults on demand.
+//! X, Bluesky, Mastodon and the services that translate on loopback, true to the wire, with faults on demand.
 //!
 //! Mynah's promises are about networks that fail at the worst moment. The real networks fail rarely and charge for
 //! every try; this crate fails on demand, reports what it did, and counts what it would have cost. **Its engines do
@@ -12,11 +12,11 @@
 //! - `bluesky`, `mastodon`: these networks, each with a model of its server, its routes and its answers. `network` tells
 //!   handles apart, `message` is what people see, `marks` what they can follow in it, `windows` are the rate limits.
 //! - `x`: the routes of X, from authentication (`auth`, `oauth1`) to the answers (`render`, `vocabulary`, `text`).
-//! - `gemini`: the routes of Gemini, and a model that misbehaves on demand.
-//! - `deepl`, `libretranslate`: these translation services. `translation` makes texts that look translated, for all three.
+//! - `model`: a model that misbehaves on demand; `gemini`, `openai` and `anthropic`: the services that have it.
+//! - `deepl`, `libretranslate`: these translation services. `translation` makes texts that look translated, for all engines.
 //! - `profiles`: misbehavior that X and Gemini have shown in practice, in addition to what they document.
 //! - `faults`: which calls fail and how. `connection`: breaks connections.
-//! - `models`: Firefox's catalogue of translation models, a server of its own.
+//! - `firefox`: Firefox's catalogue of translation models, a server of its own.
 //! - `limits`, `bill`, `requests`: rate limits, costs, and the request log.
 //! - `control`: `/_sandbox`, for other processes. `page`: `/`, for people.
 //!
@@ -37,6 +37,7 @@
 //! # }).unwrap();
 //! ```
 
+mod anthropic;
 mod bill;
 mod bluesky;
 mod config;
@@ -47,6 +48,7 @@ mod deepl;
 mod endpoint;
 mod error;
 mod faults;
+mod firefox;
 mod follow;
 mod gemini;
 mod hash;
@@ -57,10 +59,11 @@ mod marks;
 mod mastodon;
 mod media;
 mod message;
-mod models;
+mod model;
 mod multipart;
 mod network;
 mod oauth;
+mod openai;
 mod page;
 mod profiles;
 mod requests;
@@ -86,12 +89,13 @@ pub use self::{
     endpoint::{Endpoint, Service},
     error::SandboxError,
     faults::{
-        BlueskyFault, DeeplFault, EndpointPattern, Fault, FaultPlan, FaultRule, GeminiFault,
-        LibreTranslateFault, MastodonFault, ServiceStar, Star, TranslatorFault, XFault,
+        BlueskyFault, DeeplFault, EndpointPattern, Fault, FaultPlan, FaultRule, LibreTranslateFault,
+        MastodonFault, ServiceStar, Star, TranslatorFault, XFault,
     },
+    firefox::{CatalogFault, ModelServer, random_model, random_vocabulary},
     limits::{Limit, RateLimits},
     message::{Message, MessageLink, MessageMedium, MessagesOf},
-    models::{ModelFault, ModelServer, random_model, random_vocabulary},
+    model::{AnthropicFault, GeminiFault, ModelFault, OpenAiFault},
     network::{Network, UnknownNetwork},
     profiles::{Edited, Fate, Profile, Readability, UnknownProfile},
     requests::{EndpointCount, GeminiCounters, RequestRecord},

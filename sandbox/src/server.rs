@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     bluesky, connection::Connection, control, deepl, error::SandboxError, follow::Follower, gemini,
-    intercept, libretranslate, mastodon, media, page, state::State, x,
+    intercept, libretranslate, mastodon, media, openai, page, state::State, x,
 };
 
 /// The largest accepted body: a picture in base64, with room to spare.
@@ -110,6 +110,7 @@ fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<actix_web:
             .configure(gemini::routes)
             .configure(deepl::routes)
             .configure(libretranslate::routes)
+            .configure(openai::routes)
             .configure(bluesky::routes)
             .configure(mastodon::routes)
             .configure(page::routes)

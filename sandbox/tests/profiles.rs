@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use actix_web::http::Method;
 use mynah_sandbox::{
-    Edited, Endpoint, Fault, FaultPlan, FaultRule, GeminiFault, MediaKind, Profile, Readability, Sandbox,
-    SandboxConfig, TimelineMedia, TimelinePost, XFault, credentials,
+    Edited, Endpoint, Fault, FaultPlan, FaultRule, GeminiFault, MediaKind, ModelFault, Profile, Readability,
+    Sandbox, SandboxConfig, TimelineMedia, TimelinePost, XFault, credentials,
 };
 use serde_json::{Value, json};
 use support::{
@@ -555,16 +555,22 @@ async fn a_model_gives_the_ordered_wrong_answer() {
         body.pointer("/candidates/0/content/parts/0/text").and_then(Value::as_str).map(str::to_owned)
     };
     let cases: [(GeminiFault, Check); 14] = [
-        (GeminiFault::Fenced, |_, text| {
+        (GeminiFault::Model(ModelFault::Fenced), |_, text| {
             text.is_some_and(|text| text.starts_with("```json\n[") && text.ends_with("]\n```"))
         }),
-        (GeminiFault::ItemsObject, |_, text| text.is_some_and(|text| text.starts_with("{\"items\": ["))),
+        (GeminiFault::Model(ModelFault::ItemsObject), |_, text| {
+            text.is_some_and(|text| text.starts_with("{\"items\": ["))
+        }),
         (GeminiFault::EmptyCandidates, |body, _| body["candidates"] == json!([])),
-        (GeminiFault::WrongIds, |_, text| {
+        (GeminiFault::Model(ModelFault::WrongIds), |_, text| {
             text.is_some_and(|text| text.matches("nobody-sent-this").count() == 2)
         }),
-        (GeminiFault::ControlCharacters, |_, text| text.is_some_and(|text| text.contains("\\u001b"))),
-        (GeminiFault::DirectionMarks, |_, text| text.is_some_and(|text| text.contains('\u{202e}'))),
+        (GeminiFault::Model(ModelFault::ControlCharacters), |_, text| {
+            text.is_some_and(|text| text.contains("\\u001b"))
+        }),
+        (GeminiFault::Model(ModelFault::DirectionMarks), |_, text| {
+            text.is_some_and(|text| text.contains('\u{202e}'))
+        }),
         (GeminiFault::NegativeCounts, |body, _| body["usageMetadata"]["promptTokenCount"].as_i64() < Some(0)),
         (GeminiFault::RetryNow, |body, _| body["error"]["details"][0]["retryDelay"] == "0s"),
         (GeminiFault::NullParts, |body, _| body.pointer("/candidates/0/content/parts") == Some(&Value::Null)),

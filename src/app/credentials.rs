@@ -144,9 +144,8 @@ impl Credentials {
         }
         let pairs = super::language_pairs(settings);
         for engine in pipeline.engines {
-            let secrets = settings.engine.secrets.get(engine.name()).copied().unwrap_or_default();
-            let secrets: Vec<String> = secrets.iter().map(|name| (*name).to_owned()).collect();
-            let numbers = concerned(&secrets);
+            let secrets = settings.engine.secrets.get(engine.name()).map_or(&[][..], Vec::as_slice);
+            let numbers = concerned(secrets);
             if !secrets.is_empty() && !numbers.is_empty() {
                 users.push((User::Engine { engine, pairs: pairs.clone() }, numbers));
             }

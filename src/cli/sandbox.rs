@@ -1,4 +1,4 @@
-//! `mynah sandbox` serves stand-ins for the networks and Gemini on this machine, with matching settings and keys, so that users
+//! `mynah sandbox` serves stand-ins for the networks and for engines on this machine, with matching settings and keys, so that users
 //! can try everything without an account and without a bill.
 
 use std::{
@@ -81,7 +81,7 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
         ..with_accounts(&args.account, &targets)
     };
     let config = if args.premium { config.with_premium() } else { config };
-    let asks_gemini = args.engines.iter().any(|engine| engine == "gemini");
+    let asks_model = args.engines.iter().any(|engine| ["gemini", "openai"].contains(&engine.as_str()));
     let plan = Plan { accounts: args.account, targets, engines: args.engines, start: "beginning" };
     let sandbox = mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))?;
     let elsewhere =
@@ -90,9 +90,9 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
         "X{elsewhere} and Gemini are at {}, with a page for your browser.",
         sandbox.url()
     ));
-    if asks_gemini {
+    if asks_model {
         print_line(
-            "The sandbox's Gemini does not translate: it answers with random words of the target language.",
+            "The sandbox's models do not translate: they answer with random words of the target language.",
         );
     }
     if let Some(folder) = &args.write {
@@ -217,6 +217,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Whether this engine is used.
+    fn asks(&self, engine: &str) -> bool {
+        self.engines.iter().any(|one| one == engine)
+    }
+
     /// Whether any target is on this network.
     fn uses(&self, network: Network) -> bool {
         self.targets.iter().any(|target| target.network == network)
@@ -255,9 +260,14 @@ impl Plan {
                 );
             }
         }
+        let openai = if self.asks("openai") {
+            format!("[engine.openai]\nbase_url = \"{url}/v1\"\n")
+        } else {
+            String::new()
+        };
         let _ = write!(
             text,
-            "\n[engine]\norder = [{}]\n[engine.gemini]\nbase_url = {url:?}\n\n[x]\nbase_url = {url:?}\nmedia_hosts = [\"127.0.0.1\"]\n\n",
+            "\n[engine]\norder = [{}]\n[engine.gemini]\nbase_url = {url:?}\n{openai}\n[x]\nbase_url = {url:?}\nmedia_hosts = [\"127.0.0.1\"]\n\n",
             engines.join(", ")
         );
         if self.uses(Network::Bluesky) {
@@ -281,8 +291,11 @@ impl Plan {
             ("X_CONSUMER_SECRET".to_owned(), keys.consumer_secret),
             ("X_BEARER_TOKEN".to_owned(), keys.app_bearer_token),
         ];
-        if self.engines.iter().any(|engine| engine == "gemini") {
+        if self.asks("gemini") {
             secrets.push(("GEMINI_API_KEY".to_owned(), keys.gemini_api_key));
+        }
+        if self.asks("openai") {
+            secrets.push(("OPENAI_API_KEY".to_owned(), keys.openai_api_key));
         }
         for account in &self.accounts {
             secrets.extend(self.targets.iter().flat_map(|target| target.secrets(account)));

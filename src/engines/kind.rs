@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 use crate::{
     http_client::Transport,
-    settings::{Needed, Reader, Vault},
+    settings::{Found, Needed, Reader, Vault},
     telemetry::outside::printable,
 };
 
@@ -26,10 +26,12 @@ pub type EngineFactory = Factory<Rc<dyn Engine>>;
 
 /// A kind of engine.
 pub trait EngineKind: fmt::Debug + Sync {
-    /// Its name in `engine.order`, which is that of its settings section too: `[engine.gemini]`.
+    /// Its name in `kind = "…"`. It is also the name of a section that needs no `kind`, and of that engine in `engine.order`:
+    /// `[engine.gemini]`.
     fn name(&self) -> &'static str;
 
-    /// The environment variables that may hold its secret; the first is the one to set. None where it needs no secret.
+    /// The environment variables that may hold the secret of the section with this kind's name; the first is the one to set.
+    /// None where it needs no secret. [`EngineSection::variables`] has those of other sections.
     fn secrets(&self) -> &'static [&'static str] {
         &[]
     }
@@ -54,8 +56,10 @@ pub trait EngineKind: fmt::Debug + Sync {
 /// The section of one engine, and the settings that all engines share.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineSection<'a> {
-    /// What the engine is called.
+    /// What the engine is called: the name of its section.
     pub name: &'a str,
+    /// The name of its kind.
+    pub kind: &'a str,
     /// `engine.timeout`, for one that has no timeout of its own; `None` where there is a problem with it.
     pub timeout: Option<Duration>,
     /// Whether `engine.order` names it. Only then must its secrets be there.
@@ -64,30 +68,68 @@ pub struct EngineSection<'a> {
     pub data_dir: Option<&'a Path>,
 }
 
-impl EngineSection<'_> {
+impl<'a> EngineSection<'a> {
+    /// A section of which only the names matter: for messages about an engine that was made from it.
+    pub(super) fn named(name: &'a str, kind: &'a str) -> Self {
+        Self { name, kind, timeout: None, is_used: false, data_dir: None }
+    }
+
     /// The whole key of a setting in it: `engine.gemini.model`.
     pub fn key(&self, setting: &str) -> String {
         format!("engine.{}.{setting}", self.name)
     }
 
-    /// Its secret, from the first of these variables that is set; `None` where the engine is not used, or where there is a
-    /// problem, which the vault has. `missing` says what is wrong without the secret, and what to do.
+    /// The environment variables that may hold its secret, the one to set first: those of its kind, or `GROQ_API_KEY` for
+    /// a section with a name of its own, `[engine.groq]`. Such a section may be another service, which must not receive the
+    /// key of the first.
+    pub fn variables(&self, of_kind: &[&str]) -> Vec<String> {
+        match of_kind {
+            [] => Vec::new(),
+            _ if self.name == self.kind => of_kind.iter().map(|variable| (*variable).to_owned()).collect(),
+            _ => vec![own_variable(self.name)],
+        }
+    }
+
+    /// The environment variable in which its secret belongs.
+    pub fn variable(&self, of_kind: &[&str]) -> String {
+        self.variables(of_kind).into_iter().next().unwrap_or_default()
+    }
+
+    /// Its secret, from the first of [its variables](Self::variables) that is set; `None` where the engine is not used, or where
+    /// there is a problem, which the vault has. `missing` says what is wrong without the secret, and what to do.
     pub fn secret(
         &self,
         vault: &mut Vault<'_>,
-        variables: &[&str],
+        of_kind: &[&str],
         missing: impl FnOnce() -> (String, String),
     ) -> Option<SecretString> {
-        let first = variables.first().filter(|_| self.is_used)?;
-        let mut found = Ok(None);
-        for variable in variables {
-            found = vault.find(variable);
+        let found = self.secret_if_set(vault, of_kind);
+        let variable =
+            Some(self.variable(of_kind)).filter(|variable| self.is_used && !variable.is_empty())?;
+        vault.need(Needed::Engines, &variable, found, missing)
+    }
+
+    /// The same for an engine that may have no secret: no problem where none is set.
+    ///
+    /// # Errors
+    /// If there was a problem, which the vault has.
+    pub fn secret_if_set(&self, vault: &mut Vault<'_>, of_kind: &[&str]) -> Found {
+        if !self.is_used {
+            return Ok(None);
+        }
+        for variable in self.variables(of_kind) {
+            let found = vault.find(&variable);
             if !matches!(found, Ok(None)) {
-                break;
+                return found;
             }
         }
-        vault.need(Needed::Engines, first, found, missing)
+        Ok(None)
     }
+}
+
+/// The environment variable for the key of a section with a name of its own: `GROQ_API_KEY` for `[engine.groq]`.
+pub(super) fn own_variable(section: &str) -> String {
+    format!("{}_API_KEY", section.to_uppercase().replace('-', "_"))
 }
 
 /// An engine with all that is needed to call it.

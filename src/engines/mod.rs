@@ -6,6 +6,7 @@
 //! - `marked`: what the translation services among them share.
 //! - `lines`: what all share that know nothing of posts; `routes`: those that go over another language.
 
+pub mod anthropic;
 pub mod apertium;
 pub mod deepl;
 pub mod firefox;
@@ -15,13 +16,16 @@ pub mod libretranslate;
 mod lines;
 mod llm;
 mod marked;
+pub mod openai;
 mod routes;
 
 pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, OF_NO_USE, try_engine};
 
-/// Every kind of engine there is.
-const KINDS: [&dyn EngineKind; 5] = [
+/// Every kind of engine there is. A preview without settings tries them in this order.
+const KINDS: [&dyn EngineKind; 7] = [
     &gemini::GeminiKind,
+    &openai::OpenAiKind,
+    &anthropic::AnthropicKind,
     &deepl::DeeplKind,
     &libretranslate::LibreTranslateKind,
     &firefox::FirefoxKind,
@@ -51,9 +55,23 @@ impl Engines {
         self.0.iter().copied()
     }
 
+    /// The kind with this name.
+    pub fn named(&self, name: &str) -> Option<&'static dyn EngineKind> {
+        self.iter().find(|kind| kind.name() == name)
+    }
+
     /// The variable in which a secret belongs that somebody wrote into the settings under this key; `None` where the key is
     /// none of an engine.
-    pub fn variable_of(&self, key: &str) -> Option<&'static str> {
+    pub fn variable_of(&self, key: &str) -> Option<String> {
+        let section =
+            key.strip_prefix("engine.").and_then(|rest| rest.split_once('.')).map(|(section, _)| section);
+        if let Some(section) = section {
+            match self.named(section).map(|kind| kind.secrets()) {
+                None => return Some(kind::own_variable(section)),
+                Some([variable, ..]) => return Some((*variable).to_owned()),
+                Some([]) => {}
+            }
+        }
         // A variable's name begins with the issuer of the key: `GOOGLE_API_KEY`.
         let is_named = |variable: &&str| {
             variable.split('_').next().is_some_and(|giver| key.contains(&giver.to_lowercase()))
@@ -61,7 +79,7 @@ impl Engines {
         let named = self.iter().find(|kind| kind.secrets().iter().any(is_named));
         let any = || self.iter().find(|kind| !kind.secrets().is_empty());
         let kind = named.or_else(|| if key.starts_with("engine") { any() } else { None });
-        kind.and_then(|kind| kind.secrets().first().copied())
+        kind.and_then(|kind| kind.secrets().first()).map(|variable| (*variable).to_owned())
     }
 }
 
@@ -73,10 +91,14 @@ mod tests {
     fn a_secret_is_known_by_who_gives_it_out() {
         let engines = Engines::default();
         for key in ["engine.gemini.api_key", "google.api_key", "engine.api_key", "engines.token"] {
-            assert_eq!(engines.variable_of(key), Some("GEMINI_API_KEY"), "{key}");
+            assert_eq!(engines.variable_of(key).as_deref(), Some("GEMINI_API_KEY"), "{key}");
         }
-        assert_eq!(engines.variable_of("engine.deepl.api_key"), Some("DEEPL_API_KEY"));
-        assert_eq!(engines.variable_of("engine.libretranslate.key"), Some("LIBRETRANSLATE_API_KEY"));
+        assert_eq!(engines.variable_of("engine.deepl.api_key").as_deref(), Some("DEEPL_API_KEY"));
+        assert_eq!(
+            engines.variable_of("engine.libretranslate.key").as_deref(),
+            Some("LIBRETRANSLATE_API_KEY")
+        );
+        assert_eq!(engines.variable_of("engine.my-groq.api_key").as_deref(), Some("MY_GROQ_API_KEY"));
         for key in ["x.api_key", "targets[0].token", "admin.token"] {
             assert_eq!(engines.variable_of(key), None, "{key}");
         }

@@ -454,7 +454,7 @@ pub(super) fn start(network: &dyn Network) -> impl Fn(&ValueKind) -> Read<Start>
 }
 
 /// Engines by name, in the order in which they are tried; comma-separated in the environment.
-pub(super) fn engines(known: &[&'static str]) -> impl Fn(&ValueKind) -> Read<Vec<&'static str>> {
+pub(super) fn engines<'a>(known: &'a [&'a str]) -> impl Fn(&ValueKind) -> Read<Vec<String>> + 'a {
     move |value| {
         let written: Vec<String> = match value {
             ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
@@ -474,7 +474,7 @@ pub(super) fn engines(known: &[&'static str]) -> impl Fn(&ValueKind) -> Read<Vec
             let list: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
             return refuse(format!("unknown engine: {}", list.join(", ")), did_you_mean(first, names));
         }
-        let order: Vec<&'static str> = written.iter().copied().filter_map(find).collect();
+        let order: Vec<String> = written.iter().copied().filter_map(find).map(str::to_owned).collect();
         if order.is_empty() {
             return refuse("no engine is listed, so nothing could be translated", did_you_mean("", names));
         }

@@ -279,7 +279,7 @@ pub struct EngineSettings {
     /// The settings of those among them that could be used, for commands that prepare them.
     pub spare: Vec<Arc<dyn ConfiguredEngine>>,
     /// The variables that may hold the secret of each engine in the order, by its name.
-    pub secrets: BTreeMap<&'static str, &'static [&'static str]>,
+    pub secrets: BTreeMap<String, Vec<String>>,
     /// Whether the next engine may translate what an engine refuses.
     pub fallback: Fallback,
 }

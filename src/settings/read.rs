@@ -4,9 +4,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use config::ValueKind;
-use mynah_actors::{
-    pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy, upstreams::refusals::Fallback,
-};
+use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};
 use mynah_domain::{
     backoff::Backoff,
     caps::{Cap, CapSetting, Caps},
@@ -14,10 +12,10 @@ use mynah_domain::{
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Needed, Registries,
+    Needed, Registries, engines,
     kinds::{
-        LEVELS, Read, TICK, brief, cache_address, call, cap, choice, count, duration, engines, file, folder,
-        ledger_address, listen, module_levels, preset, refuse, retention, text_of,
+        LEVELS, Read, TICK, brief, cache_address, cap, choice, count, duration, file, folder, ledger_address,
+        listen, module_levels, preset, refuse, retention, text_of,
     },
     model::{
         ACTORS, AdminSettings, CacheSettings, ClusterSettings, EngineSettings, LedgerSettings, LogSettings,
@@ -31,14 +29,12 @@ use super::{
 };
 use crate::{
     credentials::Logins,
-    engines::{EngineKind, EngineSection, Engines},
     http_client::Transport,
     networks::{Accounts, Followed, Network, Networks, Published},
     telemetry::logging::LogFormat,
 };
 
 const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-const FALLBACKS: [(&str, Fallback); 2] = [("publish", Fallback::Publish), ("hold", Fallback::Hold)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
 
 const ZERO: Duration = Duration::ZERO;
@@ -56,7 +52,7 @@ const LONGEST_LEASE: Duration = Duration::from_mins(5);
 pub(super) fn settings(
     reader: &mut Reader<'_>,
     vault: &mut Vault<'_>,
-    Registries { networks, engines }: Registries<'_>,
+    Registries { networks, engines: registered }: Registries<'_>,
 ) -> Option<Settings> {
     let preset = reader.or("preset", "balanced", preset);
     reader.follow(preset.unwrap_or_default());
@@ -73,7 +69,7 @@ pub(super) fn settings(
         daily.zip(monthly).map(|(daily, monthly)| Caps { daily: general(daily), monthly: general(monthly) });
     let target_accounts = targets::accounts(reader, networks, &followed);
     let targets = targets::read(reader, &target_accounts, &Common { followed: &followed, caps });
-    let engine = engine(reader, vault, engines, data_dir.as_deref());
+    let engine = engines::read(reader, vault, registered, data_dir.as_deref());
     let transport = transport(reader);
     let connected = connect(reader, vault, networks, &followed, &target_accounts, transport);
     let router = router(reader);
@@ -264,41 +260,6 @@ fn connect(
     }
     let (sources, targets) = (sources.into_iter().collect(), targets.into_iter().collect());
     Connected { sources, targets, longest_call, callers }
-}
-
-fn engine(
-    reader: &mut Reader<'_>,
-    vault: &mut Vault<'_>,
-    known: &Engines,
-    data_dir: Option<&Path>,
-) -> Option<EngineSettings> {
-    let names: Vec<&'static str> = known.iter().map(EngineKind::name).collect();
-    let order = reader.or("engine.order", "gemini, apertium", engines(&names));
-    let fallback = reader.or("engine.fallback", "publish", choice(&FALLBACKS));
-    let timeout = reader.or("engine.timeout", "30s", call);
-    // All sections are read and checked, even of engines that are not in the order.
-    let mut configured = Vec::new();
-    let mut secrets = BTreeMap::new();
-    let (mut unused, mut spare) = (Vec::new(), Vec::new());
-    for kind in known.iter() {
-        let place = order.as_ref().and_then(|order| order.iter().position(|name| *name == kind.name()));
-        let section = EngineSection { name: kind.name(), timeout, is_used: place.is_some(), data_dir };
-        let engine = kind.read(&section, reader, vault);
-        match place {
-            Some(place) => {
-                configured.push((place, engine));
-                secrets.insert(kind.name(), kind.secrets());
-            }
-            None => {
-                unused.push(kind);
-                spare.extend(engine);
-            }
-        }
-    }
-    configured.sort_by_key(|(place, _)| *place);
-    let configured = configured.into_iter().map(|(_, engine)| engine).collect::<Option<_>>();
-    order?;
-    Some(EngineSettings { order: configured?, unused, spare, secrets, fallback: fallback? })
 }
 
 fn transport(reader: &mut Reader<'_>) -> Option<Transport> {

@@ -142,6 +142,24 @@ impl<'a> Reader<'a> {
         0
     }
 
+    /// The names of the sections directly under this one that were written, each once.
+    pub(super) fn sections_under(&self, section: &str) -> Vec<String> {
+        let inside = format!("{section}.");
+        let mut names: Vec<String> = Vec::new();
+        for (key, written) in &self.layers.written {
+            let Some(rest) = key.strip_prefix(&inside) else { continue };
+            let name = match rest.split_once('.') {
+                Some((name, _)) => name,
+                None if written.is_section => rest,
+                None => continue,
+            };
+            if !names.iter().any(|one| one == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
     /// Whether a key was written.
     pub fn is_written(&self, key: &str) -> bool {
         self.layers.written.contains_key(key)

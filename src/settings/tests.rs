@@ -1,3 +1,4 @@
+mod engines;
 mod sources;
 
 use std::{collections::BTreeSet, fs, rc::Rc, sync::Arc, time::Duration};
@@ -590,14 +591,14 @@ fn a_registered_engine_has_a_section_and_a_key_like_any_other() {
     let first: &ConfiguredParrot = settings.engine.order[0].as_any().downcast_ref().unwrap();
     assert_eq!((first.volume, first.key.expose_secret()), (11, "hush-parrot"));
     let unused: Vec<&str> = settings.engine.unused.iter().map(|kind| kind.name()).collect();
-    assert_eq!(unused, ["gemini", "deepl", "libretranslate", "firefox"]);
+    assert_eq!(unused, ["gemini", "openai", "anthropic", "deepl", "libretranslate", "firefox"]);
 
     let order = "[engine]\norder = [\"parrot\"]\n";
     parrot("[engine]\norder = [\"parot\"]\n").reports(
         "config.toml:9",
         "engine.order",
         "unknown engine: \"parot\"",
-        "did you mean \"parrot\"? Valid values: \"gemini\", \"deepl\", \"libretranslate\", \"firefox\", \"apertium\", \"parrot\"",
+        "did you mean \"parrot\"? Valid values: \"gemini\", \"openai\", \"anthropic\", \"deepl\", \"libretranslate\", \"firefox\", \"apertium\", \"parrot\"",
     );
     parrot(&format!("{order}[engine.parrot]\nvolume = 12\n")).reports(
         "config.toml:11",
@@ -953,11 +954,12 @@ fn every_key_is_in_the_shipped_file_and_in_the_documentation() {
         if of_only.is_some_and(|of_only| presets[0].iter().any(|known| known.key == of_only)) {
             continue;
         }
-        let key = known.key.replace("[]", "").replace("<actor>", "translator");
+        let key = known.key.replace("[]", "").replace("<actor>", "translator").replace("<name>", "groq");
         let (section, name) = key.rsplit_once('.').unwrap_or(("", &key));
         let header = match section {
             "targets" => "\n[[targets]]".into(),
             "sources" => "\n# [[sources]]".into(),
+            "engine.groq" => "\n# [engine.groq]".into(),
             section => format!("\n[{section}]"),
         };
         let begin = if section.is_empty() {

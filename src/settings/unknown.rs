@@ -13,7 +13,10 @@ use super::{
     variables::variable_of_key,
 };
 
-/// A key without the number of a source or target, or the kind of an actor: `targets[].tone` for `targets[3].tone` and for
+/// Says which kind of engine a section is.
+const KIND_OF_ENGINE: &str = "engine.<name>.kind";
+
+/// A key without the number of a source or target, the name of an engine's section, or the kind of an actor: `targets[].tone` for `targets[3].tone` and for
 /// `defaults.targets.tone`, `supervisor.<actor>.window` for `supervisor.poller.window`.
 pub(super) fn general(key: &str) -> String {
     let within = key.strip_prefix("supervisor.").map(|rest| rest.split_once('.').unwrap_or((rest, "")));
@@ -24,6 +27,11 @@ pub(super) fn general(key: &str) -> String {
     }
     if let Some(key) = layers::with_default(key) {
         return key;
+    }
+    if let Some((name, "kind")) = key.strip_prefix("engine.").and_then(|rest| rest.split_once('.'))
+        && !name.is_empty()
+    {
+        return KIND_OF_ENGINE.into();
     }
     let Some((list, rest)) = key.split_once('[') else {
         return key.to_owned();
@@ -101,7 +109,15 @@ fn fault(
     layers: &Layers,
     registries: Registries<'_>,
 ) -> Option<Fault> {
-    let general = general(key);
+    let engine = NamedEngine::of(key, layers, registries);
+    if engine.as_ref().is_some_and(|engine| engine.kind.is_none()) {
+        // What is wrong with its kind is already reported.
+        return None;
+    }
+    let as_kind = engine.as_ref().and_then(|engine| engine.as_kind(key));
+    let general = as_kind.unwrap_or_else(|| general(key));
+    // How a known key is written in the section that `key` is in.
+    let own = |known: &str| engine.as_ref().map_or_else(|| known.to_owned(), |engine| engine.renamed(known));
     if known.contains(&general.as_str()) || LISTS.contains(&key) || (key == DEFAULTS && written.is_section) {
         return None;
     }
@@ -111,7 +127,7 @@ fn fault(
     }
     let within: Vec<&str> = known.iter().copied().filter(|known| is_within(known, &general)).collect();
     if !within.is_empty() {
-        let first = written_as(within[0], &written.origin);
+        let first = written_as(&own(within[0]), &written.origin);
         return (!written.is_section).then(|| Fault {
             what: "this is a section, not a value".into(),
             fix: format!("set one of its keys, such as {first}"),
@@ -130,7 +146,8 @@ fn fault(
     }
     let (fix, meant) = match nearest_key(&general, known.iter().copied()) {
         Some(near) if !written.is_section => {
-            (format!("did you mean {}?", written_as(&among_defaults(near, key), &written.origin)), Some(near))
+            let near_key = own(&among_defaults(near, key));
+            (format!("did you mean {}?", written_as(&near_key, &written.origin)), Some(near))
         }
         _ => {
             let near = written
@@ -138,12 +155,63 @@ fn fault(
                 .then(|| nearest_key(&general, known.iter().map(|key| section(key))))
                 .flatten();
             match near.filter(|near| !near.is_empty()) {
-                Some(near) => (format!("did you mean [{near}]?"), Some(near)),
-                None => (format!("remove it; {}", keys_beside(&general, known)), None),
+                Some(near) => (format!("did you mean [{near}]?{}", needs_kind(key, registries)), Some(near)),
+                None if is_engine(key) && written.is_section => {
+                    (format!("remove [{key}], or say what it is.{}", needs_kind(key, registries)), None)
+                }
+                None => (format!("remove it; {}", own(&keys_beside(&general, known))), None),
             }
         }
     };
     Some(Fault { what: "unknown setting".into(), fix, meant: meant.map(str::to_owned) })
+}
+
+/// A section of an engine under a name of its own, `[engine.groq]`, that says its kind.
+struct NamedEngine<'a> {
+    name: &'a str,
+    /// `None` where there is no such kind.
+    kind: Option<&'static str>,
+}
+
+impl<'a> NamedEngine<'a> {
+    /// The one that a key is in.
+    fn of(key: &'a str, layers: &Layers, Registries { engines, .. }: Registries<'_>) -> Option<Self> {
+        let name = key.strip_prefix("engine.")?.split('.').next()?;
+        if engines.named(name).is_some() {
+            return None;
+        }
+        let (kind, _) = layers.found(&format!("engine.{name}.kind"))?;
+        Some(Self { name, kind: engines.named(kind.to_string().trim()).map(|kind| kind.name()) })
+    }
+
+    /// The key as it is in the section of its kind, where keys have their meaning.
+    fn as_kind(&self, key: &str) -> Option<String> {
+        let rest = key.strip_prefix("engine.")?.strip_prefix(self.name)?;
+        if rest == ".kind" {
+            Some(KIND_OF_ENGINE.into())
+        } else {
+            Some(format!("engine.{}{rest}", self.kind?))
+        }
+    }
+
+    /// A text with the keys of the section of its kind, for a person who writes this section.
+    fn renamed(&self, text: &str) -> String {
+        text.replace(&format!("engine.{}", self.kind.unwrap_or_default()), &format!("engine.{}", self.name))
+    }
+}
+
+/// Whether this is the section of an engine.
+fn is_engine(key: &str) -> bool {
+    key.strip_prefix("engine.").is_some_and(|name| !name.contains(['.', '[']))
+}
+
+/// For a section of an engine that is none of a kind's: what it lacks.
+fn needs_kind(key: &str, Registries { engines, .. }: Registries<'_>) -> String {
+    if !is_engine(key) {
+        return String::new();
+    }
+    let kinds: Vec<String> = engines.iter().map(|kind| format!("{:?}", kind.name())).collect();
+    format!(" An engine with a name of its own needs a kind in [{key}]: {}", kinds.join(", "))
 }
 
 fn is_within(key: &str, section: &str) -> bool {
@@ -212,7 +280,7 @@ fn secret_variable(key: &str, layers: &Layers, registries: Registries<'_>) -> Op
         return Some(secrets::LEDGER_PASSWORD.into());
     }
     if let Some(variable) = engines.variable_of(&whole) {
-        return Some(variable.into());
+        return Some(variable);
     }
     // A target's section names the account's network; a network's own section bears its name.
     let value = |key: &str| layers.found(key).map(|(value, _)| value.to_string());

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, rc::Rc, time::Duration};
 
 use futures_util::{FutureExt as _, future::join};
+use jiff::Timestamp;
 use mynah_domain::{
     Language, Style, Tone,
     fixtures::mask,
@@ -46,18 +47,33 @@ pub(crate) trait Bench {
         unreachable!("{way} {times}");
     }
 
-    /// Makes the service reject the engine's key. Returns whether it can.
-    fn reject_key(&self) -> bool {
-        false
+    /// An engine with a key that its service does not accept; `None` if it has no key.
+    fn with_a_wrong_key(&self) -> Option<Rc<dyn Engine>> {
+        None
     }
 
-    /// Makes the service report that its quota is used up. Returns whether it can.
-    fn exhaust_quota(&self) -> bool {
-        false
+    /// Ways in which the service says that a quota is used up that does not come back within a minute.
+    fn ways_to_use_up_its_quota(&self) -> &'static [&'static str] {
+        &[]
     }
 
-    /// Makes the service refuse every text. Returns whether it can.
-    fn refuse_texts(&self) -> bool {
+    /// Makes the service answer so from now on.
+    fn use_up_its_quota(&self, way: &str) {
+        unreachable!("{way}");
+    }
+
+    /// Ways in which the service refuses to translate something.
+    fn ways_to_refuse(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Makes the service do so in its next `times` answers.
+    fn refuse(&self, way: &str, times: u32) {
+        unreachable!("{way} {times}");
+    }
+
+    /// Whether a refusal may be the fault of one text in a request, so that the others are asked for again.
+    fn refuses_requests(&self) -> bool {
         false
     }
 
@@ -298,42 +314,18 @@ pub(crate) async fn a_damaged_placeholder_is_restored_or_noticed<B: Bench>() {
     }
 }
 
-pub(crate) async fn a_rejected_key_is_an_error_for_a_person<B: Bench>() {
-    let bench = B::new().await;
-    let engine = bench.engine("engine");
-    if !bench.reject_key() {
-        return;
-    }
-    let error = engine.translate(&[asked("The house is red").1]).await.unwrap_err();
-    assert!(matches!(&error, EngineError::Unauthorized(why) if why.contains("_API_KEY")), "{error:?}");
-}
-
-pub(crate) async fn a_used_up_quota_names_when_to_try_again<B: Bench>() {
-    let bench = B::new().await;
-    let engine = bench.engine("engine");
-    if !bench.exhaust_quota() {
-        return;
-    }
-    let error = engine.translate(&[asked("The house is red").1]).await.unwrap_err();
-    let now = jiff::Timestamp::now();
-    assert!(
-        matches!(&error, EngineError::RateLimited { until: Some(until), .. } if *until > now),
-        "{error:?}"
-    );
-}
-
 pub(crate) async fn a_refusal_is_one_of_its_items<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.engine("engine");
-    if !bench.refuse_texts() {
-        return;
-    }
     let (_, items) = all_asked(&["The house is red", "#goal", "The sea is blue"]);
-    let reply = translate(&*engine, &items).await;
-    assert!(
-        matches!(&reply.items[..], [Err(ItemError::Refused(_)), Ok(_), Err(ItemError::Refused(_))]),
-        "{reply:?}"
-    );
+    for way in bench.ways_to_refuse() {
+        bench.refuse(way, 1_000);
+        let reply = translate(&*engine, &items).await;
+        let [Err(ItemError::Refused(why)), Ok(_), Err(ItemError::Refused(_))] = &reply.items[..] else {
+            panic!("{way}: {reply:?}")
+        };
+        assert!(!why.is_empty(), "{way}");
+    }
 }
 
 pub(crate) async fn an_unreachable_service_is_a_temporary_error<B: Bench>() {
@@ -348,6 +340,40 @@ pub(crate) async fn an_unreachable_service_is_a_temporary_error<B: Bench>() {
         "{error:?}"
     );
     assert!(!error.to_string().is_empty());
+}
+
+pub(crate) async fn a_rejected_key_is_an_error_that_names_no_key<B: Bench>() {
+    let bench = B::new().await;
+    let Some(engine) = bench.with_a_wrong_key() else { return };
+    let error = engine.translate(&[asked("The house is red").1]).await.unwrap_err();
+    assert!(matches!(&error, EngineError::Unauthorized(why) if why.contains("_API_KEY")), "{error:?}");
+    assert!(!error.to_string().contains("wrong-key"), "{error:?}");
+}
+
+pub(crate) async fn an_empty_quota_is_not_asked_again_at_once<B: Bench>() {
+    let bench = B::new().await;
+    let engine = bench.engine("engine");
+    for way in bench.ways_to_use_up_its_quota() {
+        bench.use_up_its_quota(way);
+        let error = engine.translate(&[asked("The house is red").1]).await.unwrap_err();
+        let EngineError::RateLimited { until: Some(until), .. } = &error else { panic!("{way}: {error:?}") };
+        assert!(until.duration_since(Timestamp::now()).as_secs() > 60, "{way}: {error:?}");
+    }
+}
+
+pub(crate) async fn a_refused_text_costs_no_other_its_translation<B: Bench>() {
+    let bench = B::new().await;
+    let engine = bench.engine("engine");
+    let (_, items) = all_asked(&["The house is red", "The sea is blue", "The tree is green"]);
+    for way in bench.ways_to_refuse().iter().filter(|_| bench.refuses_requests()) {
+        bench.refuse(way, 1);
+        let reply = translate(&*engine, &items).await;
+        assert!(
+            reply.items.iter().all(Result::is_ok),
+            "{way}: only the request with all of them was refused: {reply:?}"
+        );
+        assert!(reply.spoiled >= 1 && reply.calls > reply.spoiled, "{way}: {reply:?}");
+    }
 }
 
 pub(crate) async fn unused_options_are_ignored<B: Bench>() {
@@ -446,9 +472,10 @@ macro_rules! engine_contract {
                 a_missing_answer_fails_only_its_item
                 no_item_gets_the_translation_of_another
                 a_damaged_placeholder_is_restored_or_noticed
-                a_rejected_key_is_an_error_for_a_person
-                a_used_up_quota_names_when_to_try_again
+                a_rejected_key_is_an_error_that_names_no_key
+                an_empty_quota_is_not_asked_again_at_once
                 a_refusal_is_one_of_its_items
+                a_refused_text_costs_no_other_its_translation
                 an_unreachable_service_is_a_temporary_error
                 unused_options_are_ignored
                 concurrent_calls_do_not_mix

@@ -1,5 +1,5 @@
-//! Gemini, as far as Mynah needs it: `generateContent` with a key, its errors, and a model that **does not translate**.
-//! Each answer begins with its target's code, so that nobody takes it for a translation, and keeps every protected part, so that everything after the model can be tested.
+//! Gemini, as far as Mynah needs it: `generateContent` with a key, its errors, and a [model](crate::model) that **does not
+//! translate**.
 
 mod answer;
 mod problems;
@@ -11,10 +11,11 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use serde_json::Value;
 
 pub(crate) use self::problems::GeminiProblem;
-use crate::{credentials::GEMINI_API_KEY, faults::GeminiFault, requests::LoggedCaller, state::State};
+use crate::{credentials::GEMINI_API_KEY, model::GeminiFault, requests::LoggedCaller, state::State};
 
 /// The notice on the page and in the log.
-pub(crate) const NOTICE: &str = "The sandbox does not translate: its Gemini, DeepL and LibreTranslate answer with random words of the target language.";
+pub(crate) const NOTICE: &str =
+    "The sandbox does not translate: its engines answer with random words of the target language.";
 
 /// Models that were offered in November 2026.
 const MODELS: [&str; 9] = [
@@ -52,7 +53,7 @@ async fn generate(
         None => return Err(GeminiProblem::of_status(404)),
     };
     let generate_request = request::Request::read(&bytes, model)?;
-    count(&state, generate_request.items.len());
+    count(&state, generate_request.asked.items.len());
     let fault = request.extensions().get::<GeminiFault>().copied();
     let body = answer::answer(model, &generate_request, fault)?;
     Ok(json(&body))

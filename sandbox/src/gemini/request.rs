@@ -1,10 +1,10 @@
 //! Parses a request to the model. Google's parser accepts each field in camel case and in snake case, and refuses
 //! unknown fields; so does this one, so that a misspelled setting fails here rather than in production.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::problems::GeminiProblem;
+use crate::model::{Asked, Echo};
 
 /// Field names, per object, in camel case.
 const TOP: &[&str] = &[
@@ -46,52 +46,14 @@ const SAFETY: &[&str] = &["category", "threshold", "method"];
 /// The parts of a request that change the answer.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
-    /// The texts to translate. If the user part was not a list of items, one item without an id.
-    pub(crate) items: Vec<Item>,
-    /// Whether the user part was the JSON that Mynah sends.
-    pub(crate) structured: bool,
+    /// What the model is asked.
+    pub(crate) asked: Asked,
     /// Whether the answer must be bare JSON.
     pub(crate) json: bool,
-    /// What each answer repeats of its text, if the schema asks for that.
-    pub(crate) echo: Option<Echo>,
     pub(crate) include_thoughts: bool,
     pub(crate) max_output_tokens: Option<u64>,
     /// All characters of the prompt, to count tokens.
     pub(crate) prompt_chars: usize,
-}
-
-/// What an answer repeats of the text that it translates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Echo {
-    /// Only this many words, from the end.
-    pub(crate) words: Option<usize>,
-    /// Whether the target's code comes before it.
-    pub(crate) with_target: bool,
-}
-
-impl Echo {
-    /// What the schema of an answer asks for in words.
-    fn asked(schema: &Value) -> Option<Self> {
-        let description =
-            schema["items"]["properties"].get("echo")?["description"].as_str().unwrap_or_default();
-        let number = description.split(' ').find_map(|word| word.parse().ok());
-        Some(Self { words: number, with_target: description.contains("\"target\"") })
-    }
-}
-
-/// One text. Other keys are allowed and ignored.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Item {
-    pub(crate) id: String,
-    pub(crate) target: String,
-    pub(crate) text: String,
-    #[serde(default)]
-    pub(crate) max_weighted_length: Option<usize>,
-}
-
-#[derive(Deserialize)]
-struct Items {
-    items: Vec<Item>,
 }
 
 impl Request {
@@ -123,13 +85,7 @@ impl Request {
                 last = text;
             }
         }
-        match serde_json::from_str::<Items>(&last) {
-            Ok(items) => {
-                request.items = items.items;
-                request.structured = true;
-            }
-            Err(_) => request.items.push(Item { text: last, ..Item::default() }),
-        }
+        request.asked.read(last);
         Ok(request)
     }
 
@@ -138,7 +94,7 @@ impl Request {
         self.json = config.get("responseMimeType").and_then(Value::as_str) == Some("application/json");
         self.max_output_tokens = config.get("maxOutputTokens").and_then(Value::as_u64);
         let schema = config.get("responseSchema").or_else(|| config.get("responseJsonSchema"));
-        self.echo = schema.and_then(Echo::asked);
+        self.asked.echo = schema.and_then(Echo::asked);
         if schema.is_some() && !self.json {
             return Err(GeminiProblem::invalid(
                 "Function calling config or response schema is set without response mime type \
@@ -231,21 +187,8 @@ mod tests {
             "generation_config": {"response_mime_type": "application/json", "maxOutputTokens": 5},
         }))
         .unwrap();
-        assert!(request.json && request.structured);
-        assert_eq!((request.items.len(), request.max_output_tokens), (1, Some(5)));
-    }
-
-    #[test]
-    fn the_schema_tells_what_to_repeat_of_each_text() {
-        let echo = |description: &str| {
-            let properties = json!({"echo": {"type": "STRING", "description": description}});
-            Echo::asked(&json!({"type": "ARRAY", "items": {"properties": properties}}))
-        };
-        let four = echo("the last 4 words of the item's \"text\"");
-        assert_eq!(four, Some(Echo { words: Some(4), with_target: false }));
-        let whole = echo("the item's \"target\", a colon, and the item's whole \"text\"");
-        assert_eq!(whole, Some(Echo { words: None, with_target: true }));
-        assert_eq!(Echo::asked(&json!({"type": "ARRAY"})), None);
+        assert!(request.json && request.asked.structured);
+        assert_eq!((request.asked.items.len(), request.max_output_tokens), (1, Some(5)));
     }
 
     #[test]

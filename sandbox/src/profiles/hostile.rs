@@ -4,7 +4,8 @@
 use super::{ActiveProfiles, Habit, Profile};
 use crate::{
     endpoint::{Endpoint, Service},
-    faults::{Fault, GeminiFault, XFault},
+    faults::{Fault, XFault},
+    model::{GeminiFault, ModelFault},
 };
 
 /// Calls of X that get a 429 with a useless reset.
@@ -22,19 +23,19 @@ pub(super) fn fault(profiles: ActiveProfiles, endpoint: Endpoint) -> Option<Faul
     let turn = profiles.turn;
     if endpoint.is_gemini() {
         let answers = [
-            GeminiFault::Fenced,
-            GeminiFault::ItemsObject,
+            GeminiFault::Model(ModelFault::Fenced),
+            GeminiFault::Model(ModelFault::ItemsObject),
             GeminiFault::EmptyCandidates,
-            GeminiFault::WrongIds,
-            GeminiFault::ControlCharacters,
-            GeminiFault::DirectionMarks,
+            GeminiFault::Model(ModelFault::WrongIds),
+            GeminiFault::Model(ModelFault::ControlCharacters),
+            GeminiFault::Model(ModelFault::DirectionMarks),
             GeminiFault::NegativeCounts,
             GeminiFault::RetryNow,
-            GeminiFault::Shifted,
-            GeminiFault::Swapped,
-            GeminiFault::Merged,
-            GeminiFault::NeighborTwice,
-            GeminiFault::Skipped,
+            GeminiFault::Model(ModelFault::Shifted),
+            GeminiFault::Model(ModelFault::Swapped),
+            GeminiFault::Model(ModelFault::Merged),
+            GeminiFault::Model(ModelFault::NeighborTwice),
+            GeminiFault::Model(ModelFault::Skipped),
         ];
         return profiles
             .hits_call(MISBEHAVES)

@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 use super::{ActiveProfiles, Habit, Profile};
 use crate::{
     endpoint::{Endpoint, Service},
-    faults::{Fault, GeminiFault},
+    faults::Fault,
     hash,
+    model::GeminiFault,
 };
 
 /// Absent fields that become null.

@@ -120,11 +120,11 @@ impl EngineKind for DeeplKind {
         let batch = reader.by_preset(&section.key("batch"), ["20", "50", "10"], count(1..=MAX_TEXTS));
         let connections = reader.by_preset(&section.key("connections"), ["8", "32", "2"], count(CONNECTIONS));
         let key = section.secret(vault, self.secrets(), || {
-            let name = section.name;
+            let (name, variable) = (section.name, section.variable(self.secrets()));
             (
                 format!("{name} is in engine.order, but has no key"),
                 format!(
-                    "set {API_KEY}, or set {API_KEY}_FILE to a file that contains it (keys are at \
+                    "set {variable}, or set {variable}_FILE to a file that contains it (keys are at \
                      https://www.deepl.com/your-account/keys), or remove {name:?} from engine.order"
                 ),
             )

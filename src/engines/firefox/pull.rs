@@ -388,7 +388,7 @@ fn measured(path: &Path) -> io::Result<(u64, String)> {
 
 #[cfg(test)]
 mod tests {
-    use mynah_sandbox::{ModelFault, ModelServer};
+    use mynah_sandbox::{CatalogFault, ModelServer};
 
     use super::*;
     use crate::engines::firefox::{catalog::Catalog, store::parse_direction};
@@ -470,14 +470,14 @@ mod tests {
     #[actix_rt::test]
     async fn a_server_without_ranges_works_too() {
         let (server, offer, _folder, store) = offered().await;
-        server.set_fault(ModelFault::WholeFiles);
+        server.set_fault(CatalogFault::WholeFiles);
         assert_eq!(get(&offer, &store).await.unwrap(), Pulled::Downloaded(offer.bytes()));
     }
 
     #[actix_rt::test]
     async fn wrong_files_are_refused_and_nothing_of_them_is_left() {
         let (server, offer, _folder, store) = offered().await;
-        for fault in [ModelFault::OtherBytes, ModelFault::OtherContent] {
+        for fault in [CatalogFault::OtherBytes, CatalogFault::OtherContent] {
             server.set_fault(fault);
             let error = get(&offer, &store).await.unwrap_err();
             let is_expected = matches!(error, PullError::WrongHash { .. } | PullError::Unreachable { .. });
@@ -485,7 +485,7 @@ mod tests {
             assert!(store.models().unwrap()[0].state.is_err());
         }
         let (server, offer, _folder, store) = offered().await;
-        server.set_fault(ModelFault::OtherBytes);
+        server.set_fault(CatalogFault::OtherBytes);
         get(&offer, &store).await.unwrap_err();
         assert_eq!(files(&store), Vec::<String>::new());
     }
@@ -493,10 +493,10 @@ mod tests {
     #[actix_rt::test]
     async fn a_server_that_fails_or_has_no_file_is_an_error_with_the_address() {
         let (server, offer, _folder, store) = offered().await;
-        server.set_fault(ModelFault::Gone);
+        server.set_fault(CatalogFault::Gone);
         let error = get(&offer, &store).await.unwrap_err().to_string();
         assert!(error.contains("answered 404: no such file") && error.contains(&server.url()), "{error}");
-        server.set_fault(ModelFault::Until(10));
+        server.set_fault(CatalogFault::Until(10));
         let error = get(&offer, &store).await.unwrap_err().to_string();
         assert!(error.contains("503: come back later") && error.contains("goes on"), "{error}");
         assert_eq!(server.requests().len(), 1 + ATTEMPTS as usize);

@@ -1,26 +1,19 @@
 //! What Gemini said, down to a translation for each item. The outer JSON is Google's, the inner one the model's, and both
 //! are input from a stranger: anything in them may be missing, doubled or of another type.
 
-use std::slice;
-
 use mynah_domain::ports::engine::{self, ItemError};
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::NAME;
 use crate::{
     engines::llm::{
         Outcome,
+        body::{self, Unreadable, objects, word},
         ids::Id,
-        list::{self, Answer},
+        list::Answer,
     },
     telemetry::outside::brief,
 };
-
-/// An answer of which nothing can be read.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Gemini's answer is not the JSON that its API promises: {0}")]
-pub(super) struct Unreadable(String);
 
 /// What the call cost, in tokens, as far as Gemini says so. Prompts include what is cached; thoughts are paid for as answers
 /// are.
@@ -42,21 +35,12 @@ impl From<Usage> for engine::Usage {
     }
 }
 
-/// Reads the body of a 200 to a request for the items with `ids`. Any JSON is an answer: a field that has an odd form must not
-/// make the engine look down, because that would stop every post.
-pub(super) fn read(body: &[u8], ids: &[Id]) -> Result<(Outcome, Usage), Unreadable> {
-    match serde_json::from_slice(body) {
-        Ok(response) => Ok((outcome(&response, ids), usage(&response))),
-        // Valid JSON that no `Value` can hold: a number out of range, a lone surrogate, very deep nesting.
-        Err(error) if serde_json::from_slice::<IgnoredAny>(body).is_ok() => Ok((
-            Outcome::Spoiled(ItemError::Unusable(format!(
-                "Gemini's answer cannot be read: {}",
-                brief(&error.to_string())
-            ))),
-            Usage::default(),
-        )),
-        Err(error) => Err(Unreadable(brief(&error.to_string()))),
-    }
+/// Reads the body of a 200 to a request for the items with `ids`.
+pub(super) fn read(bytes: &[u8], ids: &[Id]) -> Result<(Outcome, Usage), Unreadable> {
+    Ok(match body::parse(NAME, bytes)? {
+        Ok(response) => (outcome(&response, ids), usage(&response)),
+        Err(error) => (Outcome::Spoiled(error), Usage::default()),
+    })
 }
 
 fn outcome(response: &Value, ids: &[Id]) -> Outcome {
@@ -79,11 +63,7 @@ fn outcome(response: &Value, ids: &[Id]) -> Outcome {
 
 /// The translations of one candidate, or why it has none that can be used.
 fn of_candidate(candidate: &Value, ids: &[Id]) -> Result<Vec<Result<Answer, ItemError>>, ItemError> {
-    let reason = match &candidate["finishReason"] {
-        Value::Null => String::new(),
-        Value::String(reason) => brief(reason),
-        other => brief(&other.to_string()),
-    };
+    let reason = word(&candidate["finishReason"]);
     match reason.as_str() {
         "" | "STOP" | "FINISH_REASON_UNSPECIFIED" => {}
         "MAX_TOKENS" => {
@@ -100,23 +80,11 @@ fn of_candidate(candidate: &Value, ids: &[Id]) -> Result<Vec<Result<Answer, Item
         .filter(|part| matches!(part["thought"], Value::Null | Value::Bool(false)))
         .filter_map(|part| part["text"].as_str())
         .collect();
-    list::read(NAME, &text, ids).ok_or_else(|| {
-        ItemError::Unusable("Gemini's answer is not the list of translations that was asked for".into())
-    })
-}
-
-/// The objects of a list. One object without a list around it counts as a list of one.
-fn objects(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().map_or(slice::from_ref(value), Vec::as_slice).iter().filter(|value| value.is_object())
+    body::translations(NAME, &text, ids)
 }
 
 fn usage(response: &Value) -> Usage {
-    // A count that cannot be read costs no translation.
-    let count = |name: &str| match &response["usageMetadata"][name] {
-        Value::Number(count) => count.as_u64(),
-        Value::String(count) => count.trim().parse().ok(),
-        _ => None,
-    };
+    let count = |name: &str| body::count(&response["usageMetadata"][name]);
     Usage {
         prompt: count("promptTokenCount"),
         cached: count("cachedContentTokenCount"),

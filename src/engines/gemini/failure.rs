@@ -6,13 +6,8 @@ use mynah_domain::ports::engine::EngineError;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::telemetry::outside::brief;
-
-/// Longer waits than this are not believed.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(26);
-
-/// Rather a moment too late than a moment too early.
-const MARGIN: SignedDuration = SignedDuration::from_millis(1);
+use super::settings::variable;
+use crate::engines::llm::failure::{after, said, wait_in_words};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -22,18 +17,18 @@ struct Failure {
     details: Vec<Value>,
 }
 
-/// Reads an answer whose status is not 200.
-pub(super) fn read(http_status: u16, body: &[u8], model: &str, now: Timestamp) -> EngineError {
+/// Reads an answer whose status is not 200 to a call of the engine with this name.
+pub(super) fn read(http_status: u16, body: &[u8], name: &str, model: &str, now: Timestamp) -> EngineError {
     let failure = parse(body);
-    let said = said(http_status, &failure);
+    let said = said(http_status, &failure.status, &failure.message);
     match http_status {
-        400 if failure.is_about_the_key() => unauthorized(&said),
-        401 | 403 => unauthorized(&said),
+        400 if failure.is_about_the_key() => unauthorized(name, &said),
+        401 | 403 => unauthorized(name, &said),
         404 => EngineError::Refused(format!(
-            "Gemini has no model “{model}” for this key: set engine.gemini.model to one that it has ({said})"
+            "Gemini has no model “{model}” for this key: set engine.{name}.model to one that it has ({said})"
         )),
         429 if failure.is_without_quota() => EngineError::Refused(format!(
-            "this key has no quota at all for the model “{model}”: set engine.gemini.model to another, or turn on \
+            "this key has no quota at all for the model “{model}”: set engine.{name}.model to another, or turn on \
              billing ({said})"
         )),
         429 => EngineError::RateLimited {
@@ -45,10 +40,10 @@ pub(super) fn read(http_status: u16, body: &[u8], model: &str, now: Timestamp) -
     }
 }
 
-fn unauthorized(said: &str) -> EngineError {
+fn unauthorized(name: &str, said: &str) -> EngineError {
     EngineError::Unauthorized(format!(
-        "Gemini does not accept the key: set GEMINI_API_KEY to a valid one from https://aistudio.google.com/apikey \
-         ({said})"
+        "Gemini does not accept the key: set {} to a valid one from https://aistudio.google.com/apikey ({said})",
+        variable(name)
     ))
 }
 
@@ -63,15 +58,6 @@ fn parse(body: &[u8]) -> Failure {
         status: text("status").unwrap_or_default(),
         details: error.and_then(|error| error.get("details")?.as_array().cloned()).unwrap_or_default(),
     }
-}
-
-/// The answer in one line, fit for a log.
-fn said(http_status: u16, failure: &Failure) -> String {
-    [format!("HTTP {http_status}"), brief(&failure.status), brief(&failure.message)]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 impl Failure {
@@ -105,19 +91,17 @@ impl Failure {
         if self.is_for_today() {
             return midnight_pacific(now);
         }
-        let delay = self
-            .details("google.rpc.RetryInfo")
-            .find_map(|detail| match detail.get("retryDelay")? {
+        let written =
+            self.details("google.rpc.RetryInfo").find_map(|detail| match detail.get("retryDelay")? {
                 Value::String(delay) => Some(delay.clone()),
                 Value::Number(seconds) => Some(format!("{seconds}s")),
                 _ => None,
-            })
-            .or_else(|| {
-                let (_, after) = self.message.split_once("Please retry in ")?;
-                Some(after.split_whitespace().next()?.trim_end_matches('.').to_owned())
-            })?;
-        let delay: SignedDuration = delay.parse().ok()?;
-        (SignedDuration::ZERO..=LONGEST_WAIT).contains(&delay).then(|| now.checked_add(delay + MARGIN))?.ok()
+            });
+        let delay: SignedDuration = match written {
+            Some(delay) => delay.parse().ok()?,
+            None => wait_in_words(&self.message, "Please retry in ")?,
+        };
+        after(delay, now)
     }
 }
 
@@ -140,7 +124,7 @@ mod tests {
     }
 
     fn failure(status: u16, body: &Value) -> EngineError {
-        read(status, body.to_string().as_bytes(), "gemini-x", now())
+        read(status, body.to_string().as_bytes(), "gemini", "gemini-x", now())
     }
 
     fn until(body: &Value) -> Option<String> {
@@ -291,7 +275,10 @@ mod tests {
     fn what_passes_is_unavailable_whatever_its_body() {
         for status in [408, 500, 502, 503, 504, 529] {
             for body in ["", "<html>", "{\"error\":{\"status\":\"UNAVAILABLE\"}}"] {
-                assert!(matches!(read(status, body.as_bytes(), "m", now()), EngineError::Unavailable(_)));
+                assert!(matches!(
+                    read(status, body.as_bytes(), "gemini", "m", now()),
+                    EngineError::Unavailable(_)
+                ));
             }
         }
     }

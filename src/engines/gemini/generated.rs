@@ -374,7 +374,7 @@ fn no_error_body_panics_or_orders_a_wait_without_end() {
     let latest = now + SignedDuration::from_hours(27);
     TestRunner::new(config(5_000))
         .run(&(status, body), |(status, body)| {
-            let error = failure::read(status, body.to_string().as_bytes(), "gemini-x", now);
+            let error = failure::read(status, body.to_string().as_bytes(), "gemini", "gemini-x", now);
             if let EngineError::RateLimited { until: Some(until), .. } = &error {
                 prop_assert!((now..=latest).contains(until), "{}", until);
             }

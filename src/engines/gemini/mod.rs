@@ -20,8 +20,8 @@ use mynah_domain::{
 };
 use secrecy::ExposeSecret as _;
 
-use super::llm::{self, Model, Outcome, prompt::Prompt};
-use crate::http_client::{HttpClient, HttpError, Limits, Request, Transport};
+use super::llm::{self, Model, Outcome, failure::without_answer, prompt::Prompt};
+use crate::http_client::{HttpClient, Limits, Request, Transport};
 
 pub use settings::{GeminiKind, GeminiSettings};
 
@@ -75,16 +75,10 @@ impl Model for Gemini {
             .map_err(|error| {
                 EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
             })?;
-        // A translation asked for twice costs money, not trust: what the server did does not matter.
-        let answer = self.client.send(request).await.map_err(|error| {
-            let said = format!("Gemini: {error}");
-            match error {
-                HttpError::NoAnswer(_) => EngineError::Unanswered(said),
-                HttpError::Unreachable(_) | HttpError::TooLarge { .. } => EngineError::Unavailable(said),
-            }
-        })?;
+        let answer = self.client.send(request).await.map_err(|error| without_answer(NAME, error))?;
         if answer.status != 200 {
-            return Err(failure::read(answer.status, &answer.body, &self.settings.model, Timestamp::now()));
+            let GeminiSettings { name, model, .. } = &self.settings;
+            return Err(failure::read(answer.status, &answer.body, name, model, Timestamp::now()));
         }
         let (outcome, usage) = answer::read(&answer.body, &prompt.ids)
             .map_err(|error| EngineError::Unavailable(error.to_string()))?;

@@ -2,7 +2,12 @@
 
 use serde::Serialize;
 
-use crate::engines::llm::{echo::Echo, ids::Id, prompt::Prompt};
+use crate::engines::llm::{
+    echo::Echo,
+    ids::Id,
+    prompt::{Form, Prompt},
+    schema,
+};
 
 /// What Google's filters may be told to allow. The posts are public already; what is refused here would be missing there. What
 /// Google never allows it refuses all the same.
@@ -102,7 +107,7 @@ impl SafetySetting {
 pub(super) fn body<'a>(prompt: &'a Prompt<'_>) -> Body<'a> {
     let content = |role, text| Content { role, parts: [Part { text }] };
     Body {
-        system_instruction: content(None, prompt.instruction()),
+        system_instruction: content(None, prompt.instruction(Form::Array)),
         contents: [content(Some("user"), prompt.data())],
         generation_config: GenerationConfig {
             // The same post should be translated the same way twice.
@@ -118,8 +123,7 @@ pub(super) fn body<'a>(prompt: &'a Prompt<'_>) -> Body<'a> {
 /// The schema of one answer. It allows no id but those of the items.
 fn schema<'a>(prompt: &'a Prompt<'_>) -> AnswerSchema<'a> {
     let described = |echo: &Echo| StringSchema { description: Some(echo.description()), ..StringSchema::ANY };
-    // The echo comes first: a model that has repeated a text translates that one.
-    let order: &[&str] = if prompt.echo.is_some() { &["id", "echo", "text"] } else { &["id", "text"] };
+    let order = schema::required(prompt);
     AnswerSchema {
         r#type: "OBJECT",
         properties: Properties {

@@ -17,10 +17,15 @@ use crate::{
     },
 };
 
-const API_KEY: &str = "GEMINI_API_KEY";
+const KIND: &str = "gemini";
 
-/// What Google's own libraries call it.
-const GOOGLE_API_KEY: &str = "GOOGLE_API_KEY";
+/// The second is what Google's own libraries call it.
+const SECRETS: [&str; 2] = ["GEMINI_API_KEY", "GOOGLE_API_KEY"];
+
+/// The variable in which the key of the engine with this name belongs.
+pub(super) fn variable(name: &str) -> String {
+    EngineSection::named(name, KIND).variable(&SECRETS)
+}
 
 /// Google's Gemini, in the registry of engines.
 #[derive(Debug)]
@@ -47,11 +52,11 @@ pub struct GeminiSettings {
 
 impl EngineKind for GeminiKind {
     fn name(&self) -> &'static str {
-        "gemini"
+        KIND
     }
 
     fn secrets(&self) -> &'static [&'static str] {
-        &[API_KEY, GOOGLE_API_KEY]
+        &SECRETS
     }
 
     fn read(
@@ -67,10 +72,11 @@ impl EngineKind for GeminiKind {
         let connections = reader.by_preset(&section.key("connections"), ["8", "32", "2"], count(CONNECTIONS));
         let key = section.secret(vault, self.secrets(), || {
             let name = section.name;
+            let variable = variable(name);
             (
                 format!("{name} is in engine.order, but has no key"),
                 format!(
-                    "set {API_KEY}, or set {API_KEY}_FILE to a file that contains it (a key is free at \
+                    "set {variable}, or set {variable}_FILE to a file that contains it (a key is free at \
                      https://aistudio.google.com/apikey), or remove {name:?} from engine.order"
                 ),
             )

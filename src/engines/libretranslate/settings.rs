@@ -120,7 +120,7 @@ impl EngineKind for LibreTranslateKind {
         let batch = reader.by_preset(&section.key("batch"), ["20", "40", "10"], count(1..=100));
         let connections = reader.by_preset(&section.key("connections"), ["4", "16", "2"], count(CONNECTIONS));
         // A server of one's own needs no key.
-        let key = if section.is_used { vault.find(API_KEY) } else { Ok(None) };
+        let key = section.secret_if_set(vault, self.secrets());
         Some(Arc::new(LibreTranslateSettings {
             name: section.name.into(),
             base_url: base_url?,

@@ -4,7 +4,9 @@
 //! - `prompt` writes what is asked: the rules as an instruction, and the posts as data that no rule can come from.
 //! - `placeholders` is the form in which a model sees what must not change.
 //! - `ids` names the items of a request, and `echo` finds translations under the id of another post.
-//! - `list` finds the translations in the text that a model wrote.
+//! - `list` finds the translations in the text that a model wrote, and `body` that text in the service's answer.
+//! - `schema` is what an answer looks like, for services that hold a model to it.
+//! - `failure` reads what failed calls of all services have in common.
 //! - [`translate`] asks a [`Model`] for items. An answer that is spoiled as a whole (refused, cut off, no list) is often the
 //!   fault of one post in it, so the posts are asked for again in halves, until that one is alone. Of an answer with a few
 //!   translations under the wrong ids, those are asked for again, each alone, where it cannot be mistaken; with many, all once
@@ -12,13 +14,16 @@
 //!
 //! What is left to an engine's own folder is its wire: how a request is written, what its answers and refusals look like.
 
+pub(crate) mod body;
 pub(crate) mod echo;
+pub(crate) mod failure;
 pub(crate) mod ids;
 pub(crate) mod list;
 pub(crate) mod placeholders;
 #[cfg(test)]
 mod played;
 pub(crate) mod prompt;
+pub(crate) mod schema;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use mynah_domain::{

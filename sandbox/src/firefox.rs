@@ -22,7 +22,7 @@ const WIDTH: i32 = 16;
 
 /// What goes wrong with the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ModelFault {
+pub enum CatalogFault {
     /// Nothing.
     #[default]
     None,
@@ -51,7 +51,7 @@ pub struct ModelServer {
 struct Shelf {
     /// Each `(from, to, version)`.
     models: Mutex<Vec<(String, String, String)>>,
-    fault: Mutex<ModelFault>,
+    fault: Mutex<CatalogFault>,
     /// The files that were asked for, with their ranges.
     requests: Mutex<Vec<String>>,
 }
@@ -94,7 +94,7 @@ impl ModelServer {
     }
 
     /// Changes what goes wrong.
-    pub fn set_fault(&self, fault: ModelFault) {
+    pub fn set_fault(&self, fault: CatalogFault) {
         *lock(&self.shelf.fault) = fault;
     }
 
@@ -154,24 +154,24 @@ async fn file(shelf: Data<Shelf>, name: Path<String>, request: HttpRequest) -> H
         "vocab.zst" => random_vocabulary(),
         _ => return HttpResponse::NotFound().finish(),
     };
-    if fault == ModelFault::OtherContent {
+    if fault == CatalogFault::OtherContent {
         content.push(0);
     }
     let mut body = packed(&content);
     match fault {
-        ModelFault::Gone => return HttpResponse::NotFound().body("no such file"),
-        ModelFault::OtherBytes => {
+        CatalogFault::Gone => return HttpResponse::NotFound().body("no such file"),
+        CatalogFault::OtherBytes => {
             if let Some(last) = body.last_mut() {
                 *last ^= 1;
             }
         }
         _ => {}
     }
-    let Some((first, last)) = parsed(range).filter(|_| fault != ModelFault::WholeFiles) else {
+    let Some((first, last)) = parsed(range).filter(|_| fault != CatalogFault::WholeFiles) else {
         return HttpResponse::Ok().body(body);
     };
     let end = (last + 1).min(body.len());
-    if matches!(fault, ModelFault::Until(most) if end > most) {
+    if matches!(fault, CatalogFault::Until(most) if end > most) {
         return HttpResponse::ServiceUnavailable().body("come back later");
     }
     match body.get(first..end) {

@@ -1,0 +1,106 @@
+//! Reads the engines: their order, what they share, and a section for each. A section with the name of a kind needs no more
+//! than that, and its keys have defaults; any number of others, each with a name of its own, say their `kind`.
+
+use std::{collections::BTreeMap, path::Path};
+
+use mynah_actors::upstreams::refusals::Fallback;
+
+use super::{
+    kinds::{call, choice, engines},
+    model::EngineSettings,
+    reader::Reader,
+    secrets::Vault,
+};
+use crate::engines::{EngineKind, EngineSection, Engines};
+
+const FALLBACKS: [(&str, Fallback); 2] = [("publish", Fallback::Publish), ("hold", Fallback::Hold)];
+
+/// The keys of `[engine]` that are no sections.
+const SHARED: [&str; 3] = ["order", "fallback", "timeout"];
+
+/// The longest name of a section.
+const MOST: usize = 40;
+
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    vault: &mut Vault<'_>,
+    known: &Engines,
+    data_dir: Option<&Path>,
+) -> Option<EngineSettings> {
+    let sections = sections(reader, known);
+    let names: Vec<&str> = sections.iter().map(|section| section.name.as_str()).collect();
+    let order = reader.or("engine.order", "gemini, apertium", engines(&names));
+    let fallback = reader.or("engine.fallback", "publish", choice(&FALLBACKS));
+    let timeout = reader.or("engine.timeout", "30s", call);
+    // All sections are read and checked, even of engines that are not in the order.
+    let (mut configured, mut spare) = (Vec::new(), Vec::new());
+    let mut secrets = BTreeMap::new();
+    let place_of = |name: &str| order.as_ref().and_then(|order| order.iter().position(|one| one == name));
+    for Section { name, kind } in &sections {
+        let place = place_of(name);
+        let engine = kind.and_then(|kind| {
+            let section =
+                EngineSection { name, kind: kind.name(), timeout, is_used: place.is_some(), data_dir };
+            if place.is_some() {
+                secrets.insert(name.clone(), section.variables(kind.secrets()));
+            }
+            kind.read(&section, reader, vault)
+        });
+        match place {
+            Some(place) => configured.push((place, engine)),
+            None => spare.extend(engine),
+        }
+    }
+    let unused = known.iter().filter(|kind| place_of(kind.name()).is_none()).collect();
+    configured.sort_by_key(|(place, _)| *place);
+    let configured = configured.into_iter().map(|(_, engine)| engine).collect::<Option<_>>();
+    order?;
+    Some(EngineSettings { order: configured?, unused, spare, secrets, fallback: fallback? })
+}
+
+/// A section under `engine`.
+struct Section {
+    name: String,
+    /// `None` where there is a problem with it, which the reader has or the search for unknown keys finds.
+    kind: Option<&'static dyn EngineKind>,
+}
+
+/// A section for each kind, written or not, and those that were written under names of their own.
+fn sections(reader: &mut Reader<'_>, known: &Engines) -> Vec<Section> {
+    let kinds: Vec<(&str, &dyn EngineKind)> = known.iter().map(|kind| (kind.name(), kind)).collect();
+    let mut sections = Vec::new();
+    for (name, kind) in &kinds {
+        // It may repeat its name, and nothing else: two meanings of one name would confuse the reader of a log.
+        let same = reader.optional(&format!("engine.{name}.kind"), choice(&[(name, *kind)])).ok();
+        sections.push(Section { name: (*name).to_owned(), kind: same.map(|_| *kind) });
+    }
+    for name in reader.sections_under("engine") {
+        if known.named(&name).is_some() || SHARED.contains(&name.as_str()) {
+            continue;
+        }
+        let key = format!("engine.{name}.kind");
+        let mut kind = None;
+        if reader.is_written(&key) {
+            kind = reader.optional(&key, choice(&kinds)).ok().flatten();
+            if !is_name(&name) {
+                reader.report(
+                    &format!("engine.{name}"),
+                    format!("{:?} is not a name for an engine", name.chars().take(MOST).collect::<String>()),
+                    format!(
+                        "use 1 to {MOST} small letters, digits, _ or -, beginning with a letter, such as [engine.groq]"
+                    ),
+                );
+                kind = None;
+            }
+        }
+        sections.push(Section { name, kind });
+    }
+    sections
+}
+
+fn is_name(name: &str) -> bool {
+    let is_valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    (1..=MOST).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(is_valid)
+}
