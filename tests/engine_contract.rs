@@ -309,10 +309,6 @@ impl Played for OfLibreTranslate {
     }
 }
 
-type GeminiOnSandbox = OnSandbox<OfGemini>;
-type OpenAiOnSandbox = OnSandbox<OfOpenAi>;
-type AnthropicOnSandbox = OnSandbox<OfAnthropic>;
-
 /// The real Apertium. `make test` installs it.
 struct Installed;
 
