@@ -155,7 +155,7 @@ impl ConfiguredEngine for LibreTranslateSettings {
                 self.languages.set(languages);
             }
             Err(reason) => {
-                log::warn!(engine = &*self.name, reason = reason.as_str(); "languages of engine unknown")
+                log::warn!(engine = &*self.name, reason = reason.as_str(); "languages of engine unknown");
             }
         }
     }
