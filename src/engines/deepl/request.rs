@@ -29,12 +29,12 @@ pub(super) struct Body<'a> {
     preserve_formatting: bool,
     show_billed_characters: bool,
     #[serde(flatten)]
-    tags: Option<Tags>,
+    marks: Option<Marks>,
 }
 
 /// How marks are treated: their content is not translated, and no sentence ends at them.
 #[derive(Debug, Serialize)]
-struct Tags {
+struct Marks {
     tag_handling: &'static str,
     /// The other version is to go, and loses more tags.
     tag_handling_version: &'static str,
@@ -49,8 +49,12 @@ pub(super) fn body<'a>(
     pair: &'a Pair,
     settings: &'a DeeplSettings,
 ) -> Body<'a> {
-    let tags =
-        Tags { tag_handling: "xml", tag_handling_version: "v2", ignore_tags: MARK, non_splitting_tags: MARK };
+    let marks = Marks {
+        tag_handling: "xml",
+        tag_handling_version: "v2",
+        ignore_tags: MARK,
+        non_splitting_tags: MARK,
+    };
     Body {
         text: texts,
         source_lang: &pair.source,
@@ -60,7 +64,7 @@ pub(super) fn body<'a>(
         glossary_id: settings.glossary_id.as_deref(),
         preserve_formatting: true,
         show_billed_characters: true,
-        tags: (form == Form::Xml).then_some(tags),
+        marks: (form == Form::Xml).then_some(marks),
     }
 }
 

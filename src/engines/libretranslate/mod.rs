@@ -22,7 +22,7 @@ use mynah_domain::{
     ports::engine::{CallShape, Engine, EngineError, Item, Languages as Mixed, Reply, Usage},
     text::MaskedText,
 };
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::{
@@ -121,7 +121,7 @@ impl Service for LibreTranslate {
         let Some((source, target)) = self.pair(like.from, like.to) else {
             return Ok(Outcome::Refused(languages::unsupported(like.from, like.to)));
         };
-        let api_key = self.settings.key.as_ref().map(|key| key.expose_secret());
+        let api_key = self.settings.key.as_ref().map(ExposeSecret::expose_secret);
         let body = Body { q: texts, source: &source, target: &target, format: "html", api_key };
         let request = Request::post(self.endpoint.as_str()).json(&body).map_err(|error| {
             EngineError::Refused(format!("the request to LibreTranslate cannot be written: {error}"))

@@ -71,7 +71,7 @@ async fn lines_come_back_with_their_parts() {
         lines[0].starts_with("es · ") && lines[0].contains("@bob & 5 ") && lines[0].contains("(#good)"),
         "{lines:?}"
     );
-    assert!(lines[2].starts_with(" ") && lines[2].ends_with("  ") && lines[2].contains("&amp;"), "{lines:?}");
+    assert!(lines[2].starts_with(' ') && lines[2].ends_with("  ") && lines[2].contains("&amp;"), "{lines:?}");
     assert_eq!((lines[1], lines[3], lines[4]), ("", "#tag", ""));
     assert_eq!((reply.calls, bench.calls()), (1, 1));
 }

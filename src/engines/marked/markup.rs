@@ -366,7 +366,7 @@ fn spaced_as(source: &[Segment], mut translated: Vec<Segment>) -> Vec<Segment> {
                 Some(c) if is_mark(c) && words[..core].ends_with(c) => words.truncate(core),
                 // A mark that was set apart with a space of its own.
                 Some(' ') if core + 1 < words.len() && !double(place.checked_sub(1)) => {
-                    words.truncate(core + 1)
+                    words.truncate(core + 1);
                 }
                 Some(c) if c.is_whitespace() && words.ends_with(is_of_words_with_spaces) => words.push(' '),
                 _ => {}
