@@ -602,9 +602,10 @@ async fn a_person_allows_a_login_in_the_browser_and_denies_another() {
     let url = sandbox.url();
     let mut town = Town::on(sandbox, &[], "gemini");
     let mut settings = std::fs::read_to_string(town.config()).unwrap();
-    settings.push_str(&format!(
+    let mastodon = format!(
         "[mastodon]\nbase_url = \"{url}\"\n[[targets]]\nnetwork = \"mastodon\"\nlanguage = \"es\"\naccount = \"{ACCOUNT}\"\n"
-    ));
+    );
+    settings.push_str(&mastodon);
     std::fs::write(town.config(), settings).unwrap();
     town.environment = vec![("GEMINI_API_KEY".into(), "sandbox-gemini-key".into())];
     let browser = Browser::open().await;

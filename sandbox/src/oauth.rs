@@ -81,8 +81,11 @@ pub(crate) fn page(network: &str, action: &str, app: &str, query: &str, handles:
         let _ =
             write!(fields, "<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(&name), escape(&value));
     }
-    let options: String =
-        handles.iter().map(|handle| format!("<option value=\"{0}\">@{0}</option>", escape(handle))).collect();
+    let mut options = String::new();
+    for handle in handles {
+        let handle = escape(handle);
+        let _ = write!(options, "<option value=\"{handle}\">@{handle}</option>");
+    }
     html(&format!(
         "<h1>Log in to the sandbox's {network}</h1><p>{} wants to use an account.</p>\
         <form method=\"post\" action=\"{action}\">{fields}<p><label>Account <select name=\"account\">{options}</select></label></p>\

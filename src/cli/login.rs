@@ -25,7 +25,7 @@ use crate::{
 struct Named {
     /// The account's network: mastodon, x or bluesky
     network: String,
-    /// The account: @town_es@mastodon.example, @town_es, @town-es.bsky.social
+    /// The account, as on its network: `@town_es@mastodon.example`, `@town_es`, `@town-es.bsky.social`
     account: String,
 }
 

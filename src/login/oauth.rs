@@ -169,16 +169,13 @@ impl Provider {
         let request = client.authorize_url(|| state.clone()).add_scopes(scopes).set_pkce_challenge(challenge);
         let (address, _) = request.url();
         desk.person.show(&format!("Open this address in a browser and allow the login:\n\n  {address}\n"));
-        let code = match door.callback {
-            Some(callback) => {
-                desk.person.show(&format!("Waiting for the browser at {} …", door.redirect));
-                callback.code().await?
-            }
-            None => {
-                let asked = "Paste the code, or the whole address that the browser shows afterwards: ";
-                let pasted = desk.person.ask(asked).map_err(LoginError::Input)?.unwrap_or_default();
-                code_in_paste(&pasted, &door.state, &self.name)?
-            }
+        let code = if let Some(callback) = door.callback {
+            desk.person.show(&format!("Waiting for the browser at {} …", door.redirect));
+            callback.code().await?
+        } else {
+            let asked = "Paste the code, or the whole address that the browser shows afterwards: ";
+            let pasted = desk.person.ask(asked).map_err(LoginError::Input)?.unwrap_or_default();
+            code_in_paste(&pasted, &door.state, &self.name)?
         };
         let code = AuthorizationCode::new(code.expose_secret().to_owned());
         let http = http(self.transport);
@@ -242,6 +239,8 @@ impl Provider {
                     BasicErrorResponseType::InvalidGrant | BasicErrorResponseType::InvalidRequest => {
                         TokenError::Spent(why)
                     }
+                    // Such as `temporarily_unavailable`, which says nothing about the token.
+                    BasicErrorResponseType::Extension(_) => TokenError::NoAnswer(why),
                     _ => TokenError::Refused(why),
                 }
             }

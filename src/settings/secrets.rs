@@ -33,7 +33,7 @@ pub struct Vault<'a> {
     /// Whether to open the store of logins.
     has_store: bool,
     /// The secrets in the store, by name.
-    stored: BTreeMap<String, SecretString>,
+    in_store: BTreeMap<String, SecretString>,
     pub(super) logins: Logins,
     pub(super) problems: Vec<Problem>,
     pub(super) in_force: Vec<InForce>,
@@ -50,7 +50,7 @@ impl<'a> Vault<'a> {
             env,
             needed,
             has_store: false,
-            stored: BTreeMap::new(),
+            in_store: BTreeMap::new(),
             logins: Logins::default(),
             problems: vec![],
             in_force: vec![],
@@ -78,7 +78,7 @@ impl<'a> Vault<'a> {
         match store.read() {
             Ok(logins) => {
                 self.files.push(store.path().to_owned());
-                self.stored = logins.secrets();
+                self.in_store = logins.secrets();
                 self.logins = logins;
             }
             Err(error) => {
@@ -137,7 +137,7 @@ impl<'a> Vault<'a> {
         let file_name = format!("{name}_FILE");
         let set = |name: &str| self.env.get(name).filter(|value| !value.is_empty());
         let (origin, secret) = match (set(name), set(&file_name)) {
-            (None, None) => return Ok(self.from_store(name)),
+            (None, None) => return Ok(self.stored(name)),
             (Some(_), Some(_)) => {
                 let what = format!("{name} and {file_name} are both set, but only one of them can apply");
                 return self.unusable(name, what, "unset one of them");
@@ -178,8 +178,8 @@ impl<'a> Vault<'a> {
         Ok(Some(self.found(name, origin, secret.into())))
     }
 
-    fn from_store(&mut self, name: &str) -> Option<SecretString> {
-        let secret = self.stored.get(name)?.clone();
+    fn stored(&mut self, name: &str) -> Option<SecretString> {
+        let secret = self.in_store.get(name)?.clone();
         Some(self.found(name, Origin::Store, secret))
     }
 

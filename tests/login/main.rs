@@ -42,10 +42,11 @@ impl Place {
         let url = sandbox.url();
         let town = Town::on(sandbox, &[], "gemini");
         let mut settings = fs::read_to_string(town.config()).unwrap();
-        settings.push_str(&format!(
+        let more = format!(
             "[mastodon]\nbase_url = \"{url}\"\n[bluesky]\nbase_url = \"{url}\"\nplc_url = \"{url}\"\nstream = \"server\"\n\
              [[targets]]\nnetwork = \"{network}\"\nlanguage = \"es\"\naccount = \"{account}\"\n"
-        ));
+        );
+        settings.push_str(&more);
         fs::write(town.config(), settings).unwrap();
         let http = awc::Client::builder().disable_redirects().finish();
         let mut place = Self { town, http };

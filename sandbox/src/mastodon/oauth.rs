@@ -24,7 +24,7 @@ const INVALID_CLIENT: &str = "Client authentication failed due to unknown client
 /// Apps and what was given to them.
 #[derive(Debug, Default)]
 pub(crate) struct Apps {
-    apps: HashMap<String, App>,
+    registered: HashMap<String, App>,
     grants: Grants,
     /// The account of each token.
     tokens: HashMap<String, Issued>,
@@ -53,13 +53,13 @@ impl Apps {
     /// The app that authenticates in a form.
     fn client(&self, fields: &Fields) -> Option<String> {
         let id = fields.text("client_id");
-        let app = self.apps.get(id)?;
+        let app = self.registered.get(id)?;
         (app.secret == fields.text("client_secret")).then(|| id.to_owned())
     }
 
     /// The app and the redirect of an address to allow a login at.
     fn requested(&self, fields: &Fields) -> Option<&App> {
-        let app = self.apps.get(fields.text("client_id"))?;
+        let app = self.registered.get(fields.text("client_id"))?;
         let is_known = |scope: &str| {
             app.scopes.iter().any(|own| {
                 own == scope || scope.strip_prefix(&**own).is_some_and(|rest| rest.starts_with(':'))
@@ -93,7 +93,7 @@ pub(super) async fn register(
         "client_secret_expires_at": 0,
     });
     let app = App { name: text("client_name"), secret, redirects, scopes };
-    state.mastodon().oauth.apps.insert(id, app);
+    state.mastodon().oauth.registered.insert(id, app);
     Ok(json(&answer))
 }
 

@@ -282,8 +282,9 @@ fn pair_of(tokens: Tokens, refresh: &SecretString) -> Pair {
 
 fn reason(error: &CallError) -> &str {
     match error {
-        CallError::Unreachable(why) | CallError::NoAnswer(why) => why,
-        CallError::Refused(Refusal::Unauthorized(why)) => why,
+        CallError::Unreachable(why)
+        | CallError::NoAnswer(why)
+        | CallError::Refused(Refusal::Unauthorized(why)) => why,
         CallError::Refused(_) => "X refuses it",
     }
 }
