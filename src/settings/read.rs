@@ -283,15 +283,12 @@ fn engine(
         let place = order.as_ref().and_then(|order| order.iter().position(|name| *name == kind.name()));
         let section = EngineSection { name: kind.name(), timeout, is_used: place.is_some(), data_dir };
         let engine = kind.read(&section, reader, vault);
-        match place {
-            Some(place) => {
-                configured.push((place, engine));
-                secrets.insert(kind.name(), kind.secrets());
-            }
-            None => {
-                unused.push(kind);
-                spare.extend(engine);
-            }
+        if let Some(place) = place {
+            configured.push((place, engine));
+            secrets.insert(kind.name(), kind.secrets());
+        } else {
+            unused.push(kind);
+            spare.extend(engine);
         }
     }
     configured.sort_by_key(|(place, _)| *place);
