@@ -193,7 +193,7 @@ fn packed(content: &[u8]) -> Vec<u8> {
 }
 
 fn hash(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(content))
 }
 
 /// The words that the model knows, besides single letters and marks.
@@ -211,7 +211,7 @@ pub fn random_vocabulary() -> Vec<u8> {
         let mut message = vec![0x0a, length(piece.len())];
         message.extend(piece.as_bytes());
         message.push(0x15);
-        message.extend((-(length(number) as f32)).to_le_bytes());
+        message.extend((-f32::from(length(number))).to_le_bytes());
         message.extend([0x18, kind]);
         bytes.extend([0x0a, length(message.len())]);
         bytes.extend(message);

@@ -14,8 +14,8 @@ use super::{Failure, SettingsArgs, output::print_note, print_json, print_line, t
 use crate::{
     app,
     engines::firefox::{
-        Catalog, FirefoxSettings, LICENSE, Offer, Progress, PullError, Pulled, Store, StoreError, pair_name,
-        parse_direction, pull,
+        Catalog, FirefoxSettings, Installed, LICENSE, Offer, Progress, PullError, Pulled, Store, StoreError,
+        pair_name, parse_direction, pull,
     },
     settings::{self, Needed, Settings},
     telemetry::logging,
@@ -94,9 +94,9 @@ pub(super) async fn models(args: ModelsArgs, sources: &SettingsArgs, json: bool)
         ModelsCommand::Path => {
             let path = firefox.store.root();
             if json {
-                print_json(&json!({"path": path}))
+                print_json(&json!({"path": path}));
             } else {
-                print_line(path.display())
+                print_line(path.display());
             }
             Ok(())
         }
@@ -122,8 +122,8 @@ fn load(args: &SettingsArgs) -> Result<Loaded, Failure> {
 
 /// The engine's settings, whether it is used or not.
 fn firefox(settings: &Settings) -> Result<FirefoxSettings, Failure> {
-    let all = settings.engine.order.iter().chain(&settings.engine.spare);
-    let found = all.filter_map(|engine| engine.as_any().downcast_ref::<FirefoxSettings>()).next().cloned();
+    let mut all = settings.engine.order.iter().chain(&settings.engine.spare);
+    let found = all.find_map(|engine| engine.as_any().downcast_ref::<FirefoxSettings>()).cloned();
     found.ok_or_else(|| Failure::Usage("this Mynah has no engine with models of its own".into()))
 }
 
@@ -136,7 +136,7 @@ fn list(firefox: &FirefoxSettings, pairs: &[(Language, Language)], json: bool) -
             let state = model.state.as_ref();
             json!({
                 "model": pair_name(model.direction), "from": from, "to": to, "folder": model.folder,
-                "bytes": state.map(|installed| installed.bytes()).ok(),
+                "bytes": state.map(Installed::bytes).ok(),
                 "version": state.map(|installed| installed.version.clone()).ok(),
                 "problem": state.err(),
             })
@@ -341,18 +341,18 @@ impl Named {
 /// The progress, as a bar on a terminal and as lines elsewhere.
 struct Shown {
     name: String,
-    is_shown: bool,
+    is_for_people: bool,
     bar: Option<ProgressBar>,
     printed: Option<Instant>,
 }
 
 impl Shown {
-    fn new(direction: (Language, Language), is_shown: bool) -> Self {
-        Self { name: pair_name(direction), is_shown, bar: None, printed: None }
+    fn new(direction: (Language, Language), is_for_people: bool) -> Self {
+        Self { name: pair_name(direction), is_for_people, bar: None, printed: None }
     }
 
     fn update(&mut self, Progress { done, total }: Progress) {
-        if !self.is_shown {
+        if !self.is_for_people {
             return;
         }
         if std::io::stderr().is_terminal() {

@@ -368,6 +368,19 @@ mod tests {
         }
     }
 
+    /// Knows everything and takes four characters.
+    struct Short;
+
+    impl Vocabulary for Short {
+        fn knows(&self, _: &str) -> bool {
+            true
+        }
+
+        fn fits(&self, text: &str) -> bool {
+            text.chars().count() <= 4
+        }
+    }
+
     fn words(text: &str) -> Segment {
         Segment::Words(text.into())
     }
@@ -467,15 +480,6 @@ mod tests {
     fn a_long_sentence_is_cut_at_marks_and_spaces_and_a_long_word_is_not() {
         assert_eq!(asked("a b c, d e f g h", 5), ["a b c,", "d e f g h"]);
         assert_eq!(asked("aa bb cc dd ee ff", 3), ["aa bb cc", "dd ee ff"]);
-        struct Short;
-        impl Vocabulary for Short {
-            fn knows(&self, _: &str) -> bool {
-                true
-            }
-            fn fits(&self, text: &str) -> bool {
-                text.chars().count() <= 4
-            }
-        }
         let word = "x".repeat(5000);
         let texts = |text: &str| -> Vec<String> {
             Line::new(&[words(text)], &Short).waiting().map(str::to_owned).collect()

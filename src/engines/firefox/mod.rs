@@ -35,13 +35,13 @@ use super::{
     routes::{self, Direction},
 };
 use pool::{Bounds, Pool};
-use store::{Installed, fix, hex};
+use store::{fix, hex};
 
 pub use catalog::{Catalog, Offer};
 pub use model::{ModelError, Unusable};
 pub use pull::{Progress, PullError, Pulled, pull};
 pub use settings::{FirefoxKind, FirefoxSettings};
-pub use store::{LICENSE, Model, Store, StoreError, pair_name, parse_direction};
+pub use store::{Installed, LICENSE, Model, Store, StoreError, pair_name, parse_direction};
 
 /// The most texts in a call. More would keep the first ones waiting.
 const AT_ONCE: usize = 16;

@@ -367,7 +367,7 @@ mod tests {
         (folder, Pool::start(store.installed().unwrap(), bounds, load).unwrap())
     }
 
-    const BOUNDS: Bounds = Bounds { threads: 1, loaded: 2, batch: 4, idle: Duration::from_secs(3600) };
+    const BOUNDS: Bounds = Bounds { threads: 1, loaded: 2, batch: 4, idle: Duration::from_hours(1) };
 
     async fn ask(pool: &Pool, pair: &str, text: &str) -> Result<String, ModelError> {
         let line = vec![Segment::Words(text.into())];

@@ -172,7 +172,6 @@ pub async fn pull(
     let known = store.models()?.into_iter().find(|model| model.direction == offer.direction);
     let total = offer.bytes();
     if known.and_then(|model| model.state.ok()).is_some_and(|installed| offer.is(&installed)) {
-        progress(Progress { done: total, total });
         return Ok(Pulled::Unchanged);
     }
     let folder = store.folder(offer.direction);

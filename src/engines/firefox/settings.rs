@@ -57,8 +57,7 @@ impl FirefoxSettings {
         Self {
             name: NAME.into(),
             store,
-            #[expect(clippy::expect_used, reason = "a constant, which a test reads")]
-            catalog: CATALOG.parse().expect("an address"),
+            catalog: CATALOG.parse().expect("the address is a constant that tests use"),
             auto_pull: false,
             threads: 2,
             loaded: 4,
