@@ -1,7 +1,7 @@
 //! Defines every key with its default, its type and its bounds, and the rules between keys. Each function reads all of
 //! its keys before it gives up on one, so that all problems are reported.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use config::ValueKind;
 use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};

@@ -89,7 +89,11 @@ fn text(content: &Value) -> String {
 
 /// What the call cost, in tokens. Answers include what the model thought before.
 fn usage(usage: &Value) -> Usage {
-    Usage { input_tokens: count(&usage["prompt_tokens"]), output_tokens: count(&usage["completion_tokens"]) }
+    Usage {
+        input_tokens: count(&usage["prompt_tokens"]),
+        output_tokens: count(&usage["completion_tokens"]),
+        ..Usage::default()
+    }
 }
 
 #[cfg(test)]
