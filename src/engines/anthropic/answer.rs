@@ -49,6 +49,7 @@ fn usage(usage: &Value) -> Usage {
     Usage {
         input_tokens: sum(inputs.map(|name| count(&usage[name]))),
         output_tokens: count(&usage["output_tokens"]),
+        ..Usage::default()
     }
 }
 
