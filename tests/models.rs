@@ -309,16 +309,13 @@ async fn posts_of_ones_own_are_measured() {
             slowest = slowest.max(began.elapsed().as_millis());
         }
         for (task, post) in tasks.iter().zip(posts) {
-            match &task.outcome {
-                Some(JobEvent::Translated(translation)) => {
-                    translated += 1;
-                    println!("{post}\n    {}", translation.parts.join(" | "));
-                }
-                _ => {
-                    let reason = format!("{:?}", task.troubles);
-                    println!("{post}\n    HELD {reason}");
-                    *reasons.entry(reason.chars().take(60).collect()).or_default() += 1;
-                }
+            if let Some(JobEvent::Translated(translation)) = &task.outcome {
+                translated += 1;
+                println!("{post}\n    {}", translation.parts.join(" | "));
+            } else {
+                let reason = format!("{:?}", task.troubles);
+                println!("{post}\n    HELD {reason}");
+                *reasons.entry(reason.chars().take(60).collect()).or_default() += 1;
             }
         }
     }
