@@ -66,7 +66,7 @@ impl Engines {
         let section =
             key.strip_prefix("engine.").and_then(|rest| rest.split_once('.')).map(|(section, _)| section);
         if let Some(section) = section {
-            match self.named(section).map(|kind| kind.secrets()) {
+            match self.named(section).map(EngineKind::secrets) {
                 None => return Some(kind::own_variable(section)),
                 Some([variable, ..]) => return Some((*variable).to_owned()),
                 Some([]) => {}

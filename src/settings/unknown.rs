@@ -12,6 +12,7 @@ use super::{
     secrets,
     variables::variable_of_key,
 };
+use crate::engines::EngineKind;
 
 /// Says which kind of engine a section is.
 const KIND_OF_ENGINE: &str = "engine.<name>.kind";
@@ -181,7 +182,7 @@ impl<'a> NamedEngine<'a> {
             return None;
         }
         let (kind, _) = layers.found(&format!("engine.{name}.kind"))?;
-        Some(Self { name, kind: engines.named(kind.to_string().trim()).map(|kind| kind.name()) })
+        Some(Self { name, kind: engines.named(kind.to_string().trim()).map(EngineKind::name) })
     }
 
     /// The key as it is in the section of its kind, where keys have their meaning.

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "behaviors are named by their tests")]
 
 #[path = "../support/server.rs"]
+#[allow(dead_code, reason = "its stdin ends this server")]
 mod support;
 
 use std::{

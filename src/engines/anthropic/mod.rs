@@ -97,7 +97,7 @@ impl Model for Anthropic {
             .map_err(|error| {
                 EngineError::Refused(format!("the request to {NAME} cannot be written: {error}"))
             })?;
-        let answer = self.client.send(request).await.map_err(|error| without_answer(NAME, error))?;
+        let answer = self.client.send(request).await.map_err(|error| without_answer(NAME, &error))?;
         if answer.status != 200 {
             let retry = answer.header("retry-after");
             let about = failure::read(answer.status, &answer.body, retry, (name, model), Timestamp::now())?;

@@ -75,7 +75,7 @@ impl Model for Gemini {
             .map_err(|error| {
                 EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
             })?;
-        let answer = self.client.send(request).await.map_err(|error| without_answer(NAME, error))?;
+        let answer = self.client.send(request).await.map_err(|error| without_answer(NAME, &error))?;
         if answer.status != 200 {
             let GeminiSettings { name, model, .. } = &self.settings;
             return Err(failure::read(answer.status, &answer.body, name, model, Timestamp::now()));

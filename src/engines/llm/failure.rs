@@ -13,7 +13,7 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(26);
 const MARGIN: SignedDuration = SignedDuration::from_millis(1);
 
 /// A call without a complete answer. A translation asked for twice costs money, not trust: what the server did does not matter.
-pub(crate) fn without_answer(model: &str, error: HttpError) -> EngineError {
+pub(crate) fn without_answer(model: &str, error: &HttpError) -> EngineError {
     let said = format!("{model}: {error}");
     match error {
         HttpError::NoAnswer(_) => EngineError::Unanswered(said),

@@ -75,7 +75,7 @@ impl OpenAi {
         let request = request.json(&request::body(&self.settings, prompt, parts)).map_err(|error| {
             EngineError::Refused(format!("the request to {title} cannot be written: {error}"))
         })?;
-        self.client.send(request).await.map_err(|error| without_answer(title, error))
+        self.client.send(request).await.map_err(|error| without_answer(title, &error))
     }
 
     /// What an answer holds, or why it holds nothing.

@@ -51,7 +51,7 @@ impl Serialize for Limit {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ResponseFormat<'a> {
     JsonObject,
-    JsonSchema { json_schema: NamedSchema<'a> },
+    JsonSchema { json_schema: Box<NamedSchema<'a>> },
 }
 
 #[derive(Debug, Serialize)]
@@ -73,7 +73,11 @@ pub(super) fn body<'a>(settings: &'a OpenAiSettings, prompt: &'a Prompt<'_>, par
         reasoning_effort: settings.reasoning_effort.filter(|_| parts.effort),
         response_format: match parts.shape {
             Shape::Schema => Some(ResponseFormat::JsonSchema {
-                json_schema: NamedSchema { name: "translations", strict: true, schema: Schema::of(prompt) },
+                json_schema: Box::new(NamedSchema {
+                    name: "translations",
+                    strict: true,
+                    schema: Schema::of(prompt),
+                }),
             }),
             Shape::Object => Some(ResponseFormat::JsonObject),
             Shape::Words => None,

@@ -16,7 +16,7 @@ use crate::{
     engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection},
     http_client::Transport,
     settings::{
-        Reader, Vault,
+        Found, Reader, Reported, Vault,
         kinds::{CONNECTIONS, Read, base_url, call, choice, count, quoted, refuse, text_of},
     },
 };
@@ -123,7 +123,7 @@ impl EngineKind for OpenAiKind {
             service: service?,
             base_url: base_url?,
             model: model?,
-            key: key?,
+            key: key.ok()?,
             reasoning_effort: effort.ok()?,
             max_tokens: max_tokens?,
             timeout: match timeout.ok()? {
@@ -142,9 +142,9 @@ fn key(
     vault: &mut Vault<'_>,
     defaults: Defaults,
     base_url: Option<&Url>,
-) -> Option<Option<SecretString>> {
+) -> Found {
     let Some(keys) = defaults.keys.filter(|_| !base_url.is_none_or(is_loopback)) else {
-        return section.secret_if_set(vault, &SECRETS).ok();
+        return section.secret_if_set(vault, &SECRETS);
     };
     let (name, variable) = (section.name, section.variable(&SECRETS));
     let missing = || {
@@ -156,7 +156,7 @@ fn key(
             ),
         )
     };
-    section.secret(vault, &SECRETS, missing).map(Some)
+    section.secret(vault, &SECRETS, missing).map(Some).ok_or(Reported)
 }
 
 /// Whether a service is on this machine.
