@@ -249,7 +249,7 @@ pub struct Translation {
     pub warning: Option<String>,
     /// The words of the post's card, if it is published with the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub card: Option<CardWords>,
+    pub card: Option<Box<CardWords>>,
 }
 
 impl Translation {

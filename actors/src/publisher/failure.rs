@@ -27,7 +27,7 @@ pub(super) enum Halt {
     /// The event that changes the job.
     Event(JobEvent),
     /// The same, and nothing more can be published on the account until a person fixes it.
-    Blocked(JobEvent, String),
+    Blocked(Box<JobEvent>, String),
     /// The network refused this message as a reply, and did not publish it.
     ReplyRefused(String),
     /// The ledger cannot be used.
@@ -175,11 +175,11 @@ impl Publisher {
     pub(super) fn denied(&self, job: &Job, denied: &Denied, put_back: PutBack) -> Halt {
         let reason = denied.to_string();
         match denied {
-            Denied::Blocked(_) => Halt::Blocked(put_back(reason.clone(), None), reason),
+            Denied::Blocked(_) => Halt::Blocked(Box::new(put_back(reason.clone(), None)), reason),
             Denied::Unauthorized(_) => {
                 self.refusals.set(self.refusals.get() + 1);
                 if self.refusals.get() >= REFUSALS {
-                    return Halt::Blocked(put_back(reason.clone(), None), reason);
+                    return Halt::Blocked(Box::new(put_back(reason.clone(), None)), reason);
                 }
                 Halt::Event(put_back(reason, Some(self.in_a(self.pause_for(job, None)))))
             }

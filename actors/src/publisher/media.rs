@@ -83,7 +83,7 @@ impl Publisher {
     /// copied has none: it leads to the same page.
     pub(super) async fn card(&self, job: &Job, part: u32, stop: &Stop) -> Result<Option<DraftCard>, Halt> {
         let (Some(translation), Some(card)) = (&job.translation, &job.post.card) else { return Ok(None) };
-        let Some(words) = translation.card.clone() else { return Ok(None) };
+        let Some(words) = translation.card.as_deref().cloned() else { return Ok(None) };
         if card.part_of(&translation.parts) != part as usize {
             return Ok(None);
         }

@@ -195,7 +195,7 @@ impl Publisher {
                 // Block before the report, because the report makes the job ready again.
                 let block = Block { account: self.parts.account.clone(), reason };
                 self.parts.router.ask_until_answered(block).await;
-                Ok(vec![event])
+                Ok(vec![*event])
             }
         }
     }

@@ -174,7 +174,7 @@ impl Publisher {
                 return Err(Halt::Event(still_unknown(event)));
             }
             Err(Halt::Blocked(event, reason)) if sending == Sending::Again => {
-                return Err(Halt::Blocked(still_unknown(event), reason));
+                return Err(Halt::Blocked(Box::new(still_unknown(*event)), reason));
             }
             Err(halt) => return Err(halt),
         };

@@ -831,7 +831,7 @@ fn with_card(number: i64) -> Job {
     let card = Card::new("https://a.example", "The bridge", "", Some(picture)).unwrap();
     let words = CardWords { title: "El puente".into(), description: String::new() };
     let parts = ["Hola", "https://a.example"];
-    let translation = Translation { card: Some(words), ..testing::translation(&parts) };
+    let translation = Translation { card: Some(words.into()), ..testing::translation(&parts) };
     let post = Post { card: Some(card), ..testing::post(number) };
     Job { post: Arc::new(post), translation: Some(translation), ..ready(number) }
 }

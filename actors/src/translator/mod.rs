@@ -65,9 +65,9 @@ fn with_texts_beside<'a>(
         translated.unwrap_or_else(|| own.to_owned())
     };
     translation.warning = warning_beside(post, target).map(&mut text_for);
-    translation.card = target.card_of(post).map(|Card { words, .. }| CardWords {
-        title: text_for(&words.title),
-        description: text_for(&words.description),
+    translation.card = target.card_of(post).map(|Card { words, .. }| {
+        let title = text_for(&words.title);
+        Box::new(CardWords { title, description: text_for(&words.description) })
     });
     translation.alts =
         post.media.iter().map(|medium| text_for(medium.alt.as_deref().unwrap_or_default())).collect();

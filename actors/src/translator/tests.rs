@@ -142,7 +142,7 @@ async fn a_cards_words_are_translated_on_a_network_where_its_publisher_adds_it()
     let engine = Rc::new(FixedEngine::new("Hola"));
     let ledger = translate_for(target.clone(), vec![with_card()], &engine).await;
     let words = CardWords { title: "Hola".into(), description: "1-0".into() };
-    assert_eq!(ledger.job(1).translation.unwrap().card, Some(words));
+    assert_eq!(ledger.job(1).translation.unwrap().card, Some(Box::new(words)));
     for target in [Target { link_card: false, ..target }, fixtures::target()] {
         let engine = Rc::new(FixedEngine::new("Hola"));
         let ledger = translate_for(target, vec![with_card()], &engine).await;
