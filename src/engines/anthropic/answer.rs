@@ -78,7 +78,7 @@ mod tests {
             ],
             "usage": {"input_tokens": 12, "cache_read_input_tokens": 5, "cache_creation_input_tokens": null, "output_tokens": 7},
         });
-        let usage = Usage { input_tokens: Some(17), output_tokens: Some(7) };
+        let usage = Usage { input_tokens: Some(17), output_tokens: Some(7), ..Usage::default() };
         assert_eq!(read_of(&body), (Outcome::Items(vec![Ok("hola".into())]), usage));
     }
 

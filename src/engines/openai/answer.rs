@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn what_the_service_counted_is_handed_on_exactly() {
         let usage_of = |usage: Value| match read_of(&json!({"choices": [], "usage": usage})) {
-            Read::Answer(_, Usage { input_tokens, output_tokens }) => (input_tokens, output_tokens),
+            Read::Answer(_, Usage { input_tokens, output_tokens, .. }) => (input_tokens, output_tokens),
             failure @ Read::Failure(_) => panic!("{failure:?}"),
         };
         let details = json!({"prompt_tokens": 12, "completion_tokens": 38, "total_tokens": 50,

@@ -152,7 +152,7 @@ async fn a_batch_comes_back_in_order_and_its_usage_exactly() {
     let fake = fake(shouted);
     let reply = fake.engine().translate(&["one", "two", "three", "four", "five"].map(item)).await.unwrap();
     assert_eq!(words(&reply.items), ["ONE", "TWO", "THREE", "FOUR", "FIVE"]);
-    let usage = Usage { input_tokens: Some(200), output_tokens: Some(20) };
+    let usage = Usage { input_tokens: Some(200), output_tokens: Some(20), ..Usage::default() };
     assert_eq!((reply.calls, reply.spoiled, reply.usage), (2, 0, usage));
     let seen = fake.requests().remove(0);
     assert_eq!(seen.path, "/v1/chat/completions");
