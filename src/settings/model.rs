@@ -205,6 +205,7 @@ impl SourceSettings {
 
 /// Where translations into one language are published.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate setting")]
 pub struct TargetSettings {
     /// The source whose posts are republished.
     pub source: Arc<SourceSettings>,

@@ -9,7 +9,7 @@ mod server;
 mod support;
 mod well_formed;
 
-use std::{cell::RefCell, collections::HashMap, fs, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, fmt::Write as _, fs, rc::Rc, sync::Arc};
 
 use async_trait::async_trait;
 use contract::Trouble;
@@ -412,11 +412,13 @@ async fn each_feed_has_its_own_template_or_the_common_one() {
     for ((name, template), paper) in
         [("own", "template = '{title} {link}'\n"), ("common", "")].into_iter().zip(&papers)
     {
-        text += &format!(
+        write!(
+            text,
             "[[sources]]\nname = \"{name}\"\naccount = \"{}\"\n{template}\
              [[targets]]\nsource = \"{name}\"\nnetwork = \"file\"\nlanguage = \"es\"\naccount = \"{name}.jsonl\"\n",
             paper.url()
-        );
+        )
+        .unwrap();
     }
     fs::write(town.config(), text).unwrap();
     town.once().assert_success();

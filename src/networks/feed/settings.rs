@@ -37,8 +37,8 @@ pub(super) fn read(
     let (template, timeout, connections) = (Arc::new(template?), timeout?, connections?);
     let (listed, transport) = (listed.ok()?.unwrap_or_default(), transport?);
     // They were read before.
-    let own = |template: &Option<&str>| template.and_then(|template| template.parse().ok()).map(Arc::new);
-    let mut templates = accounts.templates.iter().map(own);
+    let own = |template: Option<&str>| template.and_then(|template| template.parse().ok()).map(Arc::new);
+    let mut templates = accounts.templates.iter().copied().map(own);
     accounts.connect_sources(timeout, |handle| {
         let template = templates.next().flatten().unwrap_or_else(|| template.clone());
         // The handle was read as an address.
