@@ -32,11 +32,11 @@ test-networks: setup setup-bluesky setup-mastodon setup-feeds ## Run the tests o
 
 .PHONY: test-models
 test-models: setup setup-models ## Run the tests on real translation models
-	MYNAH_TEST_MODELS=required cargo test -p mynah --locked --features failpoints --test models --test engine_contract $(ARGS)
+	MYNAH_TEST_MODELS=required cargo test --workspace --locked --features failpoints --test models --test engine_contract $(ARGS)
 
 .PHONY: test-engines
 test-engines: setup setup-llama ## Run the tests on an engine's real server (llama.cpp)
-	MYNAH_TEST_ENGINES=required cargo test -p mynah --locked --features failpoints --test llama $(ARGS)
+	MYNAH_TEST_ENGINES=required cargo test --workspace --locked --features failpoints --test llama $(ARGS)
 
 .PHONY: build
 build: setup ## Build the optimized binary, target/release/mynah
