@@ -210,8 +210,11 @@ pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, Stri
         return Ok(factory);
     }
     let more = order.iter().filter_map(|engine| engine.more_languages(&unable));
-    let others = unused.iter().map(|kind| {
-        format!("add {:?}{}", kind.name(), if kind.needs_secret() { " with its key" } else { "" })
+    let (keyed, free): (Vec<_>, Vec<_>) = unused.iter().partition(|kind| kind.needs_secret());
+    let others = [(free, ""), (keyed, " with its key")].into_iter().filter(|(kinds, _)| !kinds.is_empty());
+    let others = others.map(|(kinds, with)| {
+        let names: Vec<String> = kinds.iter().map(|kind| format!("{:?}", kind.name())).collect();
+        format!("add {}{with}", names.join(" or "))
     });
     let fixes: Vec<String> = more.chain(others).collect();
     let fixes = if fixes.is_empty() { String::new() } else { format!("; {}", fixes.join(", or ")) };

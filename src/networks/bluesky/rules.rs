@@ -55,11 +55,17 @@ impl NetworkRules for BlueskyRules {
         if !text.bytes().any(|byte| matches!(byte, b'@' | b'#' | b'.' | b':' | 0xef)) {
             return Vec::new();
         }
-        let mut found: Vec<Entity> = PlainText::default()
-            .entities(text)
-            .into_iter()
-            .filter_map(|entity| match entity.kind {
-                EntityKind::Mention => whole_handle(text, entity.range.start),
+        let plain = PlainText::default().entities(text);
+        let next_starts = plain.iter().skip(1).map(|next| next.range.start).chain([text.len()]);
+        let mut found: Vec<Entity> = plain
+            .iter()
+            .cloned()
+            .zip(next_starts)
+            .filter_map(|(entity, next)| match entity.kind {
+                // What runs into the next entity is no handle: `@town.examplehttps://a.example`.
+                EntityKind::Mention => {
+                    whole_handle(text, entity.range.start).filter(|whole| whole.range.end <= next)
+                }
                 EntityKind::Hashtag => is_short_tag(&text[entity.range.clone()]).then_some(entity),
                 EntityKind::Link | EntityKind::Cashtag | EntityKind::Emoji => Some(entity),
             })
@@ -191,6 +197,11 @@ mod tests {
                 (Link, "WWW.Town.cat"),
             ]
         );
+    }
+
+    #[test]
+    fn a_handle_does_not_run_into_the_link_behind_it() {
+        assert_eq!(found("@a.bchttps://@aabc"), [(EntityKind::Link, "https://@aabc")]);
     }
 
     #[test]
