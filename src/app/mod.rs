@@ -41,7 +41,7 @@ use mynah_domain::{
 
 use crate::{
     cache::RedisCache,
-    engines::EngineFactory,
+    engines::{EngineFactory, EngineKind},
     glossary::{self, LoadError},
     ledger::{self, OpenError},
     networks::Wanted,
@@ -210,7 +210,8 @@ pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, Stri
         return Ok(factory);
     }
     let more = order.iter().filter_map(|engine| engine.more_languages(&unable));
-    let (keyed, free): (Vec<_>, Vec<_>) = unused.iter().partition(|kind| kind.needs_secret());
+    let (keyed, free): (Vec<&dyn EngineKind>, Vec<&dyn EngineKind>) =
+        unused.iter().partition(|kind| kind.needs_secret());
     let others = [(free, ""), (keyed, " with its key")].into_iter().filter(|(kinds, _)| !kinds.is_empty());
     let others = others.map(|(kinds, with)| {
         let names: Vec<String> = kinds.iter().map(|kind| format!("{:?}", kind.name())).collect();

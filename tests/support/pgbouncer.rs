@@ -4,7 +4,7 @@ use std::{
     fs,
     net::TcpStream,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -25,6 +25,7 @@ pub(crate) enum PoolMode {
 /// PgBouncer, stopped when the test program ends, however it ends.
 pub(crate) struct PgBouncer {
     port: u16,
+    _process: Child,
     _folder: tempfile::TempDir,
     _watchdog: Watchdog,
 }
@@ -61,7 +62,7 @@ impl PgBouncer {
             assert!(begun.elapsed() < Duration::from_mins(1), "PgBouncer does not start");
             std::thread::yield_now();
         }
-        Some(Self { port, _folder: folder, _watchdog: watchdog })
+        Some(Self { port, _process: process, _folder: folder, _watchdog: watchdog })
     }
 
     /// The URL of a database of the server, through the pooler.

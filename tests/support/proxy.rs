@@ -65,7 +65,7 @@ impl LedgerProxy {
 
     /// The folder of the socket in a server's URL.
     pub(crate) fn folder_in(url: &str) -> PathBuf {
-        let host = url.rsplit('@').next().unwrap().split('/').next().unwrap();
+        let host = url.rsplit('@').next().unwrap().split(['/', ':']).next().unwrap();
         fs::canonicalize(host.replace("%2F", "/")).unwrap()
     }
 }

@@ -301,8 +301,8 @@ mod tests {
         }
     }
 
-    fn openai(message: &str, kind: &str, code: Value) -> Value {
-        json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
+    fn openai(message: &str, kind: &str, code: impl Into<Value>) -> Value {
+        json!({"error": {"message": message, "type": kind, "param": null, "code": code.into()}})
     }
 
     #[test]
