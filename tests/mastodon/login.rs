@@ -28,7 +28,8 @@ fn command(folder: &Path, args: &[&str]) -> Command {
 /// Allows a login as a browser does on this server. Returns the address that it is sent to, or the page with the code.
 async fn allow(account: &Account, address: &str) -> Result<String, String> {
     let http = awc::Client::builder().disable_redirects().timeout(std::time::Duration::from_mins(1)).finish();
-    let mut page = http.get(address).send().await.unwrap();
+    // snac2 closes a connection while the next request is on its way.
+    let mut page = http.get(address).force_close().send().await.unwrap();
     let page = String::from_utf8(page.body().await.unwrap().to_vec()).unwrap();
     let asked = Url::parse(address).unwrap();
     let query = |name: &str| {
@@ -49,7 +50,7 @@ async fn allow(account: &Account, address: &str) -> Result<String, String> {
             asked.join("/oauth/x-snac-login").unwrap()
         }
     };
-    let mut answer = http.post(action.as_str()).send_form(&form).await.unwrap();
+    let mut answer = http.post(action.as_str()).force_close().send_form(&form).await.unwrap();
     let body = String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap();
     let back = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
     back.ok_or(body)
