@@ -89,8 +89,10 @@ pub enum TokenError {
     Unreadable(String),
 }
 
-/// A client for calls of a login.
+/// A client for calls of a login. Codes and refresh tokens work once, so no call may get lost on a connection that the server
+/// is just closing: each has its own.
 pub fn http(transport: Transport) -> HttpClient {
+    let transport = Transport { keep_alive: Duration::ZERO, ..transport };
     let limits = Limits { connections: 2, transport, timeout: TIMEOUT, max_body: LONGEST_ANSWER };
     HttpClient::shared("login", limits)
 }
