@@ -27,7 +27,7 @@ FEEDS := target/feeds/feedparser-6.0.14
 
 .PHONY: test-networks
 test-networks: setup setup-bluesky setup-mastodon setup-feeds ## Run the tests on the networks' real servers
-	MYNAH_TEST_NETWORKS=required MYNAH_TEST_FEEDS=$(CURDIR)/$(FEEDS)/tests/wellformed \
+	MYNAH_TEST_NETWORKS=required \
 	    cargo test --workspace --locked --features failpoints --test bluesky --test mastodon --test networks --test feed $(ARGS)
 
 .PHONY: test-models

@@ -1,5 +1,5 @@
 //! The well-formed feeds of another reader's tests, Python's feedparser: 1,759 files of all formats, encodings and
-//! extensions. They are too many to keep here, so the test needs them in a folder, which `make test-networks` fills.
+//! extensions. They are too many to keep here, so `make setup-feeds` downloads them.
 
 use std::{
     collections::BTreeMap,
@@ -18,8 +18,8 @@ use super::{Instead, Paper};
 #[allow(dead_code, reason = "only its `skip` is used")]
 mod programs;
 
-/// The variable with the folder.
-const FOLDER: &str = "MYNAH_TEST_FEEDS";
+/// Their folder.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/feeds/feedparser-6.0.14/tests/wellformed");
 
 /// The feeds in a folder and its folders.
 fn feeds_in(folder: &Path) -> Vec<PathBuf> {
@@ -51,11 +51,12 @@ async fn read_all(paper: &Paper, url: &str, feeds: &[PathBuf]) -> Vec<Result<Vec
 
 #[actix_rt::test]
 async fn each_well_formed_feed_is_read_or_refused_with_its_reason_and_ids_stay_the_same() {
-    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
-        programs::skip("MYNAH_TEST_NETWORKS", "there are no well-formed feeds; run: make test-networks");
+    let folder = Path::new(FOLDER);
+    if !folder.exists() {
+        programs::skip("MYNAH_TEST_NETWORKS", "there are no well-formed feeds; run: make setup-feeds");
         return;
-    };
-    let feeds = feeds_in(&folder);
+    }
+    let feeds = feeds_in(folder);
     assert!(feeds.len() > 1_500, "{} has only {} feeds", folder.display(), feeds.len());
     let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let (mut read, mut items) = (0, 0);

@@ -101,10 +101,10 @@ fn item(text: &str) -> Item {
 async fn a_request_is_accepted_with_its_schema_and_what_it_took_is_counted() {
     let Some(server) = Server::start(4096) else { return };
     let reply = engine(&server.settings()).translate(&[item("The house is red")]).await.unwrap();
-    // Held to the schema, the model writes either a translation or does not come to the end of it.
+    // So small a model writes nonsense, but held to the schema, it is nonsense in the form of an answer.
     match &reply.items[..] {
         [Ok(_)] => {}
-        [Err(ItemError::Unusable(why))] => assert!(why.contains("length limit (length)"), "{why}"),
+        [Err(ItemError::Unusable(why))] => assert!(!why.contains("JSON"), "{why}"),
         other => panic!("{other:?}"),
     }
     assert_eq!(reply.calls, 1, "nothing of the request was refused");
