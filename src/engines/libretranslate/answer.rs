@@ -1,6 +1,6 @@
-//! What LibreTranslate said. Everything in it is input from a stranger. Errors are told apart by their message, because the server
-//! uses one status for several, reports some within others (`Cannot translate text: 400 Bad Request: …`), and some proxies
-//! report all with 200.
+//! Reads LibreTranslate's answers. They are untrusted input. Errors are distinguished by their message, because the server uses
+//! one status for several, reports some within others (`Cannot translate text: 400 Bad Request: …`), and some proxies report all
+//! with 200.
 
 use jiff::{SignedDuration, Timestamp};
 use mynah_domain::ports::engine::{EngineError, ItemError};
