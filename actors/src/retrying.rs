@@ -182,6 +182,10 @@ impl<L: Facts> Facts for Retrying<L> {
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError> {
         self.retry(async || self.ledger.remember(key, value).await).await
     }
+
+    async fn replace(&self, key: &str, old: Option<&str>, new: &str) -> Result<bool, LedgerError> {
+        self.retry(async || self.ledger.replace(key, old, new).await).await
+    }
 }
 
 #[async_trait(?Send)]
@@ -232,6 +236,10 @@ mod tests {
 
         async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
             Ok(())
+        }
+
+        async fn replace(&self, _: &str, _: Option<&str>, _: &str) -> Result<bool, LedgerError> {
+            Ok(true)
         }
     }
 

@@ -403,6 +403,10 @@ impl Facts for MemoryLedger {
     async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
         not_asked()
     }
+
+    async fn replace(&self, _: &str, _: Option<&str>, _: &str) -> Result<bool, LedgerError> {
+        not_asked()
+    }
 }
 
 #[async_trait(?Send)]

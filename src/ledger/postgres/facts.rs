@@ -15,6 +15,25 @@ pub(super) async fn fact(db: &Object, key: &str) -> Result<Option<String>> {
     db.query_opt(&statement, &[&storable(key)]).await?.map(|row| get(&row, 0)).transpose()
 }
 
+pub(super) async fn replace(db: &Object, key: &str, old: Option<&str>, new: &str) -> Result<bool> {
+    let (key, new) = (storable(key), storable(new));
+    // One statement each: another instance may write at the same moment.
+    let changed = match old {
+        Some(old) => {
+            let update = "UPDATE facts SET value = $2 WHERE key = $1 AND value IN ($2, $3)";
+            let statement = db.prepare_cached(update).await?;
+            db.execute(&statement, &[&key, &new, &storable(old)]).await?
+        }
+        None => {
+            let insert = "INSERT INTO facts (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE
+                          SET value = excluded.value WHERE facts.value = excluded.value";
+            let statement = db.prepare_cached(insert).await?;
+            db.execute(&statement, &[&key, &new]).await?
+        }
+    };
+    Ok(changed == 1)
+}
+
 pub(super) async fn remember(
     db: &impl deadpool_postgres::GenericClient,
     key: &str,

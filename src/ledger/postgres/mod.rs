@@ -320,6 +320,11 @@ impl Facts for PostgresLedger {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.call(async move |db| facts::remember(db, &key, &value).await).await
     }
+
+    async fn replace(&self, key: &str, old: Option<&str>, new: &str) -> Result<bool, LedgerError> {
+        let (key, old, new) = (key.to_owned(), old.map(str::to_owned), new.to_owned());
+        self.call(async move |db| facts::replace(db, &key, old.as_deref(), &new).await).await
+    }
 }
 
 #[async_trait(?Send)]

@@ -210,6 +210,11 @@ impl Facts for SqliteLedger {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.run(move |db| facts::remember(db, &key, &value)).await
     }
+
+    async fn replace(&self, key: &str, old: Option<&str>, new: &str) -> Result<bool, LedgerError> {
+        let (key, old, new) = (key.to_owned(), old.map(str::to_owned), new.to_owned());
+        self.run(move |db| facts::replace(db, &key, old.as_deref(), &new)).await
+    }
 }
 
 #[async_trait(?Send)]

@@ -22,6 +22,7 @@ use super::{client::CallError, problem::Refusal};
 use crate::{
     http_client::Transport,
     login::oauth::{Proof, Provider, TokenError, Tokens},
+    redaction,
     sealing::{self, Label},
 };
 
@@ -89,12 +90,26 @@ impl Pair {
     }
 }
 
+/// What the ledger has: the pair, and the text that it is sealed in.
+#[derive(Default)]
+struct OnRecord {
+    pair: Option<Pair>,
+    sealed: Option<String>,
+}
+
+/// A pair that the ledger did not accept yet.
+struct Unsaved {
+    sealed: String,
+    /// What the ledger had before. If it has something else by now, another process was faster.
+    before: Option<String>,
+}
+
 /// What this process knows of a login.
 #[derive(Default)]
 struct Held {
     pair: Option<Pair>,
-    /// The ledger did not take the pair yet.
-    is_unsaved: bool,
+    /// Set until the ledger has the pair.
+    unsaved: Option<Unsaved>,
     /// No renewal before this.
     not_before: Option<Timestamp>,
 }
@@ -102,7 +117,7 @@ struct Held {
 impl Held {
     /// The access token, if it need not be renewed now.
     fn usable(&self, refused: Option<&SecretString>) -> Option<SecretString> {
-        let pair = self.pair.as_ref().filter(|_| !self.is_unsaved)?;
+        let pair = self.pair.as_ref().filter(|_| self.unsaved.is_none())?;
         let waits = self.not_before.is_some_and(|until| Timestamp::now() < until);
         let is_refused = refused.is_some_and(|token| token.expose_secret() == pair.access);
         let lasts = pair.lasts(EARLY) || (waits && pair.lasts(SignedDuration::ZERO));
@@ -136,7 +151,8 @@ pub(super) struct At {
 
 impl XLogin {
     pub(super) fn new(handle: &str, app: XApp, first: SecretString) -> Self {
-        Self { handle: handle.to_owned(), app, first, held: Arc::default() }
+        // X compares handles without case, so settings and logins may differ in it.
+        Self { handle: handle.to_lowercase(), app, first, held: Arc::default() }
     }
 
     /// The refresh token of the login itself.
@@ -161,17 +177,12 @@ impl XLogin {
         })
     }
 
-    /// The same, with everything that it takes to have one.
+    /// Returns a usable access token, renewing it if necessary.
     async fn next_token(&self, at: &At, refused: Option<&SecretString>) -> Result<SecretString, CallError> {
         let mut held = self.held.lock().await;
-        if held.is_unsaved
-            && let Some(pair) = held.pair.clone()
-        {
-            self.save(at, &pair).await?;
-            held.is_unsaved = false;
-        }
+        self.save(at, &mut held).await?;
         if held.pair.is_none() {
-            held.pair = self.stored(at).await?;
+            held.pair = self.stored(at).await?.pair;
         }
         if let Some(token) = held.usable(refused) {
             return Ok(token);
@@ -191,8 +202,8 @@ impl XLogin {
     }
 
     /// The last refresh token that is on record, to revoke it.
-    pub(super) async fn last(&self, at: &At) -> Option<SecretString> {
-        self.stored(at).await.ok().flatten().map(|pair| pair.refresh.into())
+    pub(super) async fn last(&self, at: &At) -> Result<Option<SecretString>, CallError> {
+        Ok(self.stored(at).await?.pair.map(|pair| pair.refresh.into()))
     }
 
     async fn renew(
@@ -203,11 +214,12 @@ impl XLogin {
     ) -> Result<Pair, CallError> {
         // Another process may have renewed it: an instance that shares the ledger, or a command.
         let stored = self.stored(at).await?;
-        if let Some(pair) = stored.clone().filter(|pair| pair.lasts(EARLY) && !is_refused(pair)) {
+        if let Some(pair) = stored.pair.clone().filter(|pair| pair.lasts(EARLY) && !is_refused(pair)) {
             held.pair = Some(pair.clone());
             return Ok(pair);
         }
         let refresh = stored
+            .pair
             .or_else(|| held.pair.clone())
             .map_or_else(|| self.first.clone(), |pair| pair.refresh.into());
         failpoint::reach("login.renew.before");
@@ -215,12 +227,12 @@ impl XLogin {
             Ok(tokens) => {
                 failpoint::reach("login.renew.after");
                 let pair = pair_of(tokens, &refresh);
+                let unsaved = Unsaved { sealed: self.sealed(&pair)?, before: stored.sealed };
                 // From here on, this is the only valid pair: it stays in memory even if the ledger fails now.
-                *held = Held { pair: Some(pair.clone()), is_unsaved: true, not_before: None };
-                self.save(at, &pair).await?;
-                held.is_unsaved = false;
+                *held = Held { pair: Some(pair.clone()), unsaved: Some(unsaved), not_before: None };
+                self.save(at, held).await?;
                 info!(account = self.handle.as_str(); "login renewed");
-                Ok(pair)
+                Ok(held.pair.clone().unwrap_or(pair))
             }
             Err(TokenError::Spent(why)) => {
                 let faster = self.of_faster(at, &refresh).await?;
@@ -230,17 +242,17 @@ impl XLogin {
                 ))))
             }
             Err(TokenError::Refused(why)) => Err(CallError::Refused(Refusal::Unauthorized(format!(
-                "{why}; check X_CLIENT_ID and X_CLIENT_SECRET"
+                "{why} (check X_CLIENT_ID and X_CLIENT_SECRET first)"
             )))),
             Err(TokenError::Unreachable(why) | TokenError::NoAnswer(why)) => Err(CallError::Unreachable(why)),
             Err(TokenError::Unreadable(why)) => Err(CallError::Unreachable(format!("X: {why}"))),
         }
     }
 
-    /// The pair of a process that spent the same refresh token first, once it is on record.
+    /// Waits for the pair that a faster process stored.
     async fn of_faster(&self, at: &At, spent: &SecretString) -> Result<Option<Pair>, CallError> {
         for _ in 0..LOOKS {
-            if let Some(pair) = self.stored(at).await?
+            if let Some(pair) = self.stored(at).await?.pair
                 && pair.refresh != spent.expose_secret()
             {
                 return Ok(Some(pair));
@@ -250,26 +262,42 @@ impl XLogin {
         Ok(None)
     }
 
-    async fn stored(&self, at: &At) -> Result<Option<Pair>, CallError> {
+    async fn stored(&self, at: &At) -> Result<OnRecord, CallError> {
         let sealed =
             at.ledger.fact(&self.fact()).await.map_err(|error| CallError::Unreachable(error.into()))?;
-        let opened = sealed.and_then(|sealed| sealing::open(SEALED, &sealed, &self.first, &self.handle));
-        Ok(opened.and_then(|text| serde_json::from_str(&text).ok()))
+        let open = |sealed: &String| sealing::open(SEALED, sealed, &self.first, &self.handle);
+        let pair = sealed.as_ref().and_then(open).and_then(|text| serde_json::from_str::<Pair>(&text).ok());
+        if let Some(Pair { access, refresh, .. }) = &pair {
+            // X may repeat them in an error.
+            for token in [access, refresh] {
+                redaction::register(&token.clone().into());
+            }
+        }
+        Ok(OnRecord { pair, sealed })
     }
 
-    async fn save(&self, at: &At, pair: &Pair) -> Result<(), CallError> {
+    fn sealed(&self, pair: &Pair) -> Result<String, CallError> {
         // Tokens are text, so this does not fail.
         let text = serde_json::to_string(pair).unwrap_or_default();
-        let sealed = sealing::seal(SEALED, &text, &self.first, &self.handle)
-            .ok_or_else(|| CallError::Unreachable("the system has no randomness".into()))?;
-        let saved = at.ledger.remember(&self.fact(), &sealed).await;
-        saved.map_err(|error| CallError::Unreachable(error.into()))?;
+        sealing::seal(SEALED, &text, &self.first, &self.handle)
+            .ok_or_else(|| CallError::Unreachable("the system has no randomness".into()))
+    }
+
+    /// Saves the pair if the ledger does not have it yet. If another process has stored a later one meanwhile, takes that.
+    async fn save(&self, at: &At, held: &mut Held) -> Result<(), CallError> {
+        let Some(Unsaved { sealed, before }) = &held.unsaved else { return Ok(()) };
+        let saved = at.ledger.replace(&self.fact(), before.as_deref(), sealed).await;
+        if !saved.map_err(|error| CallError::Unreachable(error.into()))? {
+            let later = self.stored(at).await?.pair;
+            held.pair = later.or(held.pair.take());
+        }
+        held.unsaved = None;
         failpoint::reach("login.renew.saved");
         Ok(())
     }
 
     fn fact(&self) -> String {
-        format!("x:login:{}", self.handle.to_lowercase())
+        format!("x:login:{}", self.handle)
     }
 }
 
@@ -280,7 +308,7 @@ fn pair_of(tokens: Tokens, refresh: &SecretString) -> Pair {
     Pair { access: access.expose_secret().to_owned(), refresh: next.expose_secret().to_owned(), expires }
 }
 
-fn reason(error: &CallError) -> &str {
+pub(super) fn reason(error: &CallError) -> &str {
     match error {
         CallError::Unreachable(why)
         | CallError::NoAnswer(why)
@@ -291,8 +319,11 @@ fn reason(error: &CallError) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
     use futures_util::future::join_all;
-    use mynah_domain::ports::SystemClock;
+    use mynah_domain::ports::{LedgerError, SystemClock};
     use mynah_sandbox::{Sandbox, SandboxConfig, X_CLIENT_ID, X_CLIENT_SECRET};
     use serde_json::Value;
 
@@ -354,8 +385,12 @@ mod tests {
 
         /// The login, as a process that knows nothing yet has it.
         fn login(&self) -> XLogin {
+            self.login_as(ACCOUNT)
+        }
+
+        fn login_as(&self, handle: &str) -> XLogin {
             let app = XApp { id: X_CLIENT_ID.into(), secret: Some(X_CLIENT_SECRET.into()) };
-            XLogin::new(ACCOUNT, app, self.first.clone())
+            XLogin::new(handle, app, self.first.clone())
         }
 
         async fn is_accepted(&self, token: &SecretString) -> bool {
@@ -409,6 +444,59 @@ mod tests {
         let newer = Bench::new().await;
         let at = At { ledger: bench.at.ledger.clone(), ..newer.at.clone() };
         assert!(newer.is_accepted(&newer.login().token(&at, None).await.unwrap()).await);
+    }
+
+    #[actix_rt::test]
+    async fn a_handle_in_other_letters_is_the_same_login() {
+        let bench = Bench::new().await;
+        bench.login().token(&bench.at, None).await.unwrap();
+        let last = bench.login().last(&bench.at).await.unwrap().unwrap();
+        let same = bench.login_as("Town_ES").last(&bench.at).await.unwrap().unwrap();
+        assert_eq!(last.expose_secret(), same.expose_secret());
+        assert_ne!(last.expose_secret(), bench.first.expose_secret());
+    }
+
+    /// A ledger that stores what it is asked to, but whose first answer is lost.
+    struct Forgetful {
+        ledger: Arc<dyn Facts>,
+        has_failed: AtomicBool,
+    }
+
+    #[async_trait(?Send)]
+    impl Facts for Forgetful {
+        async fn fact(&self, key: &str) -> Result<Option<String>, LedgerError> {
+            self.ledger.fact(key).await
+        }
+
+        async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError> {
+            self.ledger.remember(key, value).await
+        }
+
+        async fn replace(&self, key: &str, old: Option<&str>, new: &str) -> Result<bool, LedgerError> {
+            let answer = self.ledger.replace(key, old, new).await;
+            if self.has_failed.swap(true, Ordering::Relaxed) {
+                answer
+            } else {
+                Err(LedgerError::Retryable("lost".into()))
+            }
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_pair_that_was_saved_late_does_not_replace_a_later_one() {
+        let bench = Bench::new().await;
+        let ledger = Arc::new(Forgetful { ledger: bench.at.ledger.clone(), has_failed: false.into() });
+        let at = At { ledger, ..bench.at.clone() };
+        let slow = bench.login();
+        assert!(matches!(slow.token(&at, None).await, Err(CallError::Unreachable(_))));
+        // Meanwhile, another instance renews the login.
+        let fast = bench.login();
+        let first = fast.token(&bench.at, None).await.unwrap();
+        bench.sandbox.expire_sessions(ACCOUNT);
+        let second = fast.token(&bench.at, Some(&first)).await.unwrap();
+        assert_eq!(slow.token(&at, None).await.unwrap().expose_secret(), second.expose_secret());
+        bench.sandbox.expire_sessions(ACCOUNT);
+        assert!(bench.is_accepted(&bench.login().token(&bench.at, Some(&second)).await.unwrap()).await);
     }
 
     #[test]

@@ -262,6 +262,7 @@ macro_rules! ledger_contract {
         );
         $crate::ledger_contract!($bench, facts:
             a_fact_survives_the_process_and_replaces_the_previous_one
+            a_fact_is_replaced_only_if_it_is_still_the_old_one
         );
     };
     ($bench:ty, $area:ident: $($behaviour:ident)*) => {

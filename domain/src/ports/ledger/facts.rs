@@ -12,4 +12,8 @@ pub trait Facts: Send + Sync {
 
     /// Stores a fact, replacing one with the same name.
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError>;
+
+    /// Stores a fact if its present value is `old`, `None` meaning that there is none. Returns whether it is `new` now,
+    /// which is also the case if it was before.
+    async fn replace(&self, key: &str, old: Option<&str>, new: &str) -> Result<bool, LedgerError>;
 }
