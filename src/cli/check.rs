@@ -142,14 +142,14 @@ async fn check_accounts(settings: &Settings, findings: &mut Findings) -> Result<
     // Tokens that are replaced are the service's, and in its ledger.
     let renews = settings.sources.iter().any(|source| source.connection.renews_tokens())
         || settings.targets.iter().any(|target| target.connection.renews_tokens());
-    let own = if renews { app::open_ledger(settings).await.ok() } else { None };
-    let ledger_for = |renews: bool| if renews { own.clone() } else { Some(ledger.clone()) };
+    let own = if renews { service_ledger(settings).await } else { Ok(ledger.clone()) };
+    let ledger_for = |renews: bool| if renews { own.clone() } else { Ok(ledger.clone()) };
     let calls = settings.sources.iter().map(|source| {
         let ledger = ledger_for(source.connection.renews_tokens());
         async move {
             match ledger {
-                Some(ledger) => source.connection.check(ledger).await,
-                None => Ok(IN_USE.to_owned()),
+                Ok(ledger) => source.connection.check(ledger).await,
+                Err(verdict) => verdict,
             }
         }
     });
@@ -166,8 +166,8 @@ async fn check_accounts(settings: &Settings, findings: &mut Findings) -> Result<
         let ledger = ledger_for(target.connection.renews_tokens());
         async move {
             match ledger {
-                Some(ledger) => target.connection.check(ledger).await,
-                None => Ok(IN_USE.to_owned()),
+                Ok(ledger) => target.connection.check(ledger).await,
+                Err(verdict) => verdict,
             }
         }
     });
@@ -179,6 +179,17 @@ async fn check_accounts(settings: &Settings, findings: &mut Findings) -> Result<
     });
     findings.add_all("targets", checked.collect());
     Ok(())
+}
+
+/// The ledger of the service, or the verdict on a login that cannot be tried without it.
+async fn service_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, Result<String, String>> {
+    app::open_ledger(settings).await.map_err(|error| {
+        if error.is_in_use() {
+            Ok(IN_USE.to_owned())
+        } else {
+            Err("not tried: its tokens are in the ledger, which cannot be opened".to_owned())
+        }
+    })
 }
 
 /// The results of these calls, in their order, of which only so many run at once.

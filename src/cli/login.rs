@@ -68,7 +68,7 @@ fn network_named(name: &str) -> Result<(&'static dyn Network, &'static dyn LogIn
     }
     let names: Vec<&str> =
         networks.iter().filter(|network| network.log_in().is_some()).map(Network::name).collect();
-    Err(Failure::Usage(format!("nobody can log in to {name:?}; name one of {}", names.join(", "))))
+    Err(Failure::Usage(format!("`mynah login` does not support {name:?}; use one of {}", names.join(", "))))
 }
 
 /// What both commands work with.
@@ -105,12 +105,22 @@ impl Work {
         let desk = self.desk(Way::Paste)?;
         match app::open_ledger(&self.settings).await {
             Ok(ledger) => Ok(Desk { ledger, is_own_ledger: true, ..desk }),
-            Err(_) => Ok(desk),
+            Err(error) if error.is_in_use() => Ok(desk),
+            Err(error) => Err(Failure::Work(error.to_string())),
         }
     }
 
-    /// A variable that is set and wins over the store.
-    fn winning<'a>(&self, variables: impl IntoIterator<Item = &'a String>) -> Option<String> {
+    /// A login that a variable overrides would never be used.
+    fn refuse_overridden<'a>(&self, variables: impl IntoIterator<Item = &'a String>) -> Result<(), Failure> {
+        self.overriding(variables).map_or(Ok(()), |variable| {
+            Err(Failure::Usage(format!(
+                "{variable} is set and would override the login, so nothing was stored; unset it, then run the command again"
+            )))
+        })
+    }
+
+    /// A variable that is set and overrides the store.
+    fn overriding<'a>(&self, variables: impl IntoIterator<Item = &'a String>) -> Option<String> {
         let names = variables.into_iter().flat_map(|name| [name.clone(), format!("{name}_FILE")]);
         names.into_iter().find(|name| self.env.get(name).is_some_and(|value| !value.is_empty()))
     }
@@ -129,15 +139,14 @@ pub(super) async fn log_in(args: &LoginArgs, sources: &SettingsArgs, json: bool)
     logging::init_for_command();
     let (network, how) = network_named(&args.named.network)?;
     let work = Work::begin(sources)?;
-    if let Some(variable) = work.winning(&how.variables(&args.named.account)) {
-        return Err(Failure::Usage(format!(
-            "{variable} is set and would win over the login; unset it, then run the command again"
-        )));
-    }
+    let variables = how.variables(&args.named.account);
+    work.refuse_overridden(&variables)?;
     // A store that cannot be read is reported before anybody opens a browser.
     work.store.read().map_err(|error| Failure::Usage(error.to_string()))?;
     let way = if args.paste { Way::Paste } else { Way::Callback(args.port) };
     let login = how.log_in(&args.named.account, &work.desk(way)?).await?;
+    // Whoever named only a server learns here which account it is.
+    work.refuse_overridden(login.secrets.keys())?;
     let StoredLogin { account, scopes, expires, .. } = login.clone();
     work.store.change(|logins| logins.put(login)).map_err(|error| Failure::Work(error.to_string()))?;
     let shown = network.account_named(&account);
@@ -177,11 +186,14 @@ pub(super) async fn log_out(args: &LogoutArgs, sources: &SettingsArgs, json: boo
             work.store.path().display()
         )));
     };
-    // Removed first: a network that is down must not keep a person from it.
+    let desk = work.desk_with_ledger().await?;
+    // What is missing on this machine is reported while the login is still there, since it is needed to revoke it.
+    how.prepare_revocation(&desk)?;
+    // Removed before it is revoked: a network that is down must not keep a person from it.
     work.store
         .change(|logins| logins.remove(&login.network, &login.account))
         .map_err(|error| Failure::Work(error.to_string()))?;
-    let revoked = how.revoke(&login, &work.desk_with_ledger().await?).await;
+    let revoked = how.revoke(&login, &desk).await;
     if json {
         print_json(
             &json!({"network": network.name(), "account": login.account, "revoked": matches!(revoked, Ok(true))}),
@@ -190,7 +202,7 @@ pub(super) async fn log_out(args: &LogoutArgs, sources: &SettingsArgs, json: boo
         let there = if matches!(revoked, Ok(true)) { " and revoked" } else { "" };
         print_line(format_args!("the login of {} was removed{there}", printable(&shown)));
     }
-    if let Some(variable) = work.winning(login.secrets.keys()) {
+    if let Some(variable) = work.overriding(login.secrets.keys()) {
         print_note(format_args!("{variable} is still set, so Mynah goes on using it"));
     } else {
         note_reload(work.reload().await, "does not use the login any more");

@@ -57,7 +57,8 @@ pub fn code_in_paste(pasted: &str, state: &CsrfToken, server: &str) -> Result<Se
         };
     }
     let query = pasted.trim_start_matches('?');
-    if query.starts_with("code=") || query.contains("&code=") || query.starts_with("error=") {
+    let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+    if query.contains('=') && names.any(|name| matches!(&*name, "code" | "error")) {
         return code_in_query(query, state, server);
     }
     // It goes into a form, which encodes it; but no code has other characters.
@@ -112,6 +113,7 @@ mod tests {
             ),
             ("http://127.0.0.1:8484/callback?error=access_denied&state=another", "another login"),
             ("http://127.0.0.1:8484/callback?error=server_error&state=the-state", "server_error"),
+            ("state=the-state&error=access_denied", "was denied on town.example"),
             ("http://127.0.0.1:8484/callback?code=&state=the-state", "has no code"),
             ("https://town.example/oauth/authorize", "has no code"),
             ("«abc»", "has no code"),

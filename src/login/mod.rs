@@ -113,6 +113,9 @@ pub enum LoginError {
         /// What is wrong with the answer.
         why: String,
     },
+    /// The ledger, which has the newest tokens of a login, cannot be read.
+    #[error("the ledger cannot be read: {0}")]
+    Ledger(String),
     /// The standard input failed.
     #[error(
         "cannot read what you enter: {0}; run the command on a terminal, or give it on the standard input"
@@ -196,6 +199,14 @@ pub trait LogIn: Sync {
     /// # Errors
     /// See [`LoginError`].
     async fn log_in(&self, account: &str, desk: &Desk<'_>) -> Result<StoredLogin, LoginError>;
+
+    /// Checks that everything that [`revoke`](Self::revoke) needs on this machine is set.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    fn prepare_revocation(&self, _desk: &Desk<'_>) -> Result<(), LoginError> {
+        Ok(())
+    }
 
     /// Makes the network forget a login, where it can. Returns whether it did.
     ///

@@ -251,11 +251,10 @@ impl Provider {
             }
             RequestTokenError::Request(error) => TokenError::NoAnswer(format!("{name}: {error}")),
             // Their texts may quote the answer, which has tokens in it.
-            RequestTokenError::Parse(error, _) => TokenError::Unreadable(format!(
-                "what it answers for a token cannot be read (at {})",
-                error.path()
-            )),
-            RequestTokenError::Other(_) => TokenError::Unreadable("it answers no JSON for a token".into()),
+            RequestTokenError::Parse(error, _) => {
+                TokenError::Unreadable(format!("the token response cannot be read (at {})", error.path()))
+            }
+            RequestTokenError::Other(_) => TokenError::Unreadable("the token response is not JSON".into()),
         })?;
         let access = SecretString::from(answer.access_token().secret().clone());
         let refresh = answer.refresh_token().map(|token| SecretString::from(token.secret().clone()));
@@ -264,7 +263,7 @@ impl Provider {
             !token.is_empty() && !token.contains(MARK) && token.bytes().all(|byte| byte.is_ascii_graphic())
         };
         if !is_usable(&access) || !refresh.as_ref().is_none_or(is_usable) {
-            return Err(TokenError::Unreadable("what it gives out is no token".into()));
+            return Err(TokenError::Unreadable("the token in the response is empty or malformed".into()));
         }
         redaction::register(&access);
         refresh.iter().for_each(redaction::register);

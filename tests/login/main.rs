@@ -222,7 +222,7 @@ async fn a_login_that_goes_wrong_stores_nothing_and_says_why() {
     for (args, why) in [
         (&["mastodon", "nobody"] as &[&str], "is not an account on Mastodon"),
         (&["mastodon", "http://mastodon.example"], "is not an account on Mastodon"),
-        (&["feed", "https://a.example"], "name one of"),
+        (&["feed", "https://a.example"], "use one of"),
     ] {
         refused(place.run(&[&["login"], args].concat()), 2, why);
     }
@@ -235,20 +235,27 @@ async fn a_login_that_goes_wrong_stores_nothing_and_says_why() {
     place.town.order_faults(r#"{"rules": [{"endpoint": "mastodon.token", "fault": "website"}]}"#);
     let login = place.begin(&["mastodon", "--paste", ES]);
     let page = place.decide(&login.address, ES, "allow").await.unwrap_err();
-    refused(login.paste(&code_on(&page)), 1, "answers no JSON for a token");
+    refused(login.paste(&code_on(&page)), 1, "the token response is not JSON");
     place.town.sandbox.stop().await;
     refused(place.run(&["login", "mastodon", ES]), 1, "cannot reach");
 }
 
 #[actix_rt::test]
-async fn a_variable_wins_over_the_store_and_a_login_beside_it_is_refused() {
+async fn a_variable_overrides_the_store_and_a_login_beside_it_is_refused() {
     let mut place = Place::new().await;
     place.log_in("mastodon", ES).await;
     place.set("MASTODON_TOWN_ES_MASTODON_EXAMPLE_TOKEN", "sandbox-wrong-token");
     let check = place.run(&["check"]);
     assert_eq!(check.code, Some(1), "the token in the environment is the wrong one: {}", check.out);
     let login = place.run(&["login", "mastodon", ES]);
-    assert!(login.code == Some(2) && login.err.contains("would win over the login"), "{}", login.err);
+    assert!(login.code == Some(2) && login.err.contains("would override the login"), "{}", login.err);
+    // With a server's address alone, the account is known only after the login.
+    let before = fs::read(place.store()).unwrap();
+    let login = place.begin(&["mastodon", "--paste", "https://mastodon.example"]);
+    let page = place.decide(&login.address, ES, "allow").await.unwrap_err();
+    let ended = login.paste(&code_on(&page));
+    assert!(ended.code == Some(2) && ended.err.contains("would override the login"), "{}", ended.err);
+    assert_eq!(fs::read(place.store()).unwrap(), before);
     let logout = place.run(&["logout", "mastodon", ES]);
     logout.assert_success();
     assert!(logout.err.contains("is still set"), "{}", logout.err);

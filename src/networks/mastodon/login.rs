@@ -113,7 +113,7 @@ impl Wanted {
         let name = user.and_then(|user| AccountName::read(&format!("{user}@{}", self.host)));
         name.map(|name| name.user).ok_or_else(|| LoginError::Unreadable {
             server: self.host.clone(),
-            why: "it does not tell whose token it gave out".into(),
+            why: "it did not report which account the token belongs to".into(),
         })
     }
 }
@@ -165,6 +165,7 @@ impl LogIn for MastodonLogIn {
             wanted.base = base;
         }
         redaction::register(&token.0);
+        redaction::register(&app.secret.0);
         wanted.provider(&app.id, Some(app.secret.0.clone()), desk)?.revoke(&token.0).await.map(|()| true)
     }
 }

@@ -64,7 +64,7 @@ async fn whose(token: &SecretString, desk: &Desk<'_>) -> Result<String, LoginErr
     let name = me["data"]["username"].as_str().and_then(|name| names::handle(&ValueKind::from(name)).ok());
     name.ok_or_else(|| LoginError::Unreadable {
         server: "X".into(),
-        why: "it does not tell whose token it gave out".into(),
+        why: "it did not report which account the token belongs to".into(),
     })
 }
 
@@ -109,6 +109,10 @@ impl LogIn for XLogIn {
         })
     }
 
+    fn prepare_revocation(&self, desk: &Desk<'_>) -> Result<(), LoginError> {
+        provider(desk).map(drop)
+    }
+
     async fn revoke(&self, login: &StoredLogin, desk: &Desk<'_>) -> Result<bool, LoginError> {
         let Some(token) = login.secrets.values().next() else { return Ok(false) };
         redaction::register(&token.0);
@@ -116,6 +120,7 @@ impl LogIn for XLogIn {
         let app = XApp { id: provider.id.clone().into(), secret: provider.secret.clone() };
         let at = At { base: base(desk)?, transport: desk.settings.transport, ledger: desk.ledger.clone() };
         let known = XLogin::new(&login.account, app, token.0.clone()).last(&at).await;
+        let known = known.map_err(|error| LoginError::Ledger(super::session::reason(&error).to_owned()))?;
         // Without the ledger, nobody knows whether this token is still the last one.
         let is_last = known.is_some() || desk.is_own_ledger;
         provider.revoke(known.as_ref().unwrap_or(&token.0)).await.map(|()| is_last)

@@ -70,7 +70,7 @@ impl Target {
             ))
             .into(),
             Refusal::Expired(why) | Refusal::Unauthorized(why) => Denied::Unauthorized(format!(
-                "Bluesky does not accept the app password of @{name}: {why}; create one under Settings, Privacy and security, App passwords, set {variable}, and restart Mynah"
+                "Bluesky does not accept the app password of @{name}: {why}; create one under Settings, Privacy and security, App passwords; then run `mynah login bluesky @{name}`, or set {variable} and restart Mynah"
             ))
             .into(),
         }

@@ -61,8 +61,8 @@ impl Account {
             ))
             .into(),
             Refusal::Unauthorized(why) => Denied::Unauthorized(format!(
-                "{base} does not accept the token of @{name}: {why}; create one with the scopes read and write, \
-                 set {variable}, and restart Mynah"
+                "{base} does not accept the token of @{name}: {why}; run `mynah login mastodon @{name}`; \
+                 or create one with the scopes read and write, set {variable}, and restart Mynah"
             ))
             .into(),
         }
