@@ -112,7 +112,12 @@ fn wordless_skip_reason(post: &Post, entities: &[Entity], target: &Target) -> Op
     if is_translated {
         return None;
     }
-    let is_left = || has_media || !target.masking.mask(&post.text, entities).untranslated().trim().is_empty();
+    let is_left = || {
+        let mask = target.masking.mask(&post.text, entities);
+        has_media
+            || !mask.untranslated().trim().is_empty()
+            || !mask.links_of_reply(target.masking.links).is_empty()
+    };
     (target.wordless == Wordless::Skip || !is_left()).then_some(Skip::Wordless)
 }
 
@@ -124,7 +129,10 @@ fn is_prose(alt: &str, source: &dyn NetworkRules) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Media, MediaKind, MediaMissing, PostId, fixtures, text::Mentions};
+    use crate::{
+        Media, MediaKind, MediaMissing, PostId, fixtures,
+        text::{Links, Mentions},
+    };
 
     fn post(text: &str, language: Option<&str>, kind: PostKind) -> Post {
         Post { language: language.map(Into::into), kind, ..fixtures::post(1, text) }
@@ -185,6 +193,13 @@ mod tests {
 
     #[test]
     fn a_post_of_which_the_target_leaves_nothing_is_skipped() {
+        let with_links = |links| {
+            let target = Target { masking: Masking { links, ..Masking::default() }, ..fixtures::target() };
+            Eligibility::default().skip_reason(&post("https://a.example", None, PostKind::Original), &target)
+        };
+        assert_eq!(with_links(Links::First), None);
+        assert_eq!(with_links(Links::Reply), None);
+        assert_eq!(with_links(Links::Drop), Some(Skip::Wordless));
         let masking = Masking { mentions: Mentions::Drop, hashtags: Hashtags::Drop, ..Masking::default() };
         let target = Target { masking, media: MediaPolicy::None, ..fixtures::target() };
         let copying = MediaPolicy::Copy { missing: MediaMissing::default() };

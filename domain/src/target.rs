@@ -8,7 +8,7 @@ use crate::{
     Card, Language, Post,
     filters::Filters,
     network::NetworkRules,
-    text::{Entity, Mask, Masking, neutralize_mentions},
+    text::{Entity, Links, Mask, Masking, neutralize_mentions},
 };
 
 /// A target's name in logs, in the ledger and on the command line: network and account, `plain:town_es`.
@@ -91,7 +91,8 @@ impl Target {
     /// The card that a post is published with. A message has either media or a card.
     pub fn card_of<'a>(&self, post: &'a Post) -> Option<&'a Card> {
         let has_media = self.media != MediaPolicy::None && !post.media.is_empty();
-        post.card.as_ref().filter(|_| self.link_card && self.network.has_cards() && !has_media)
+        let has_link = self.masking.links != Links::Drop;
+        post.card.as_ref().filter(|_| self.link_card && has_link && self.network.has_cards() && !has_media)
     }
 
     /// Masks a text of the source for an engine. `entities` are those of the text on the source's network.

@@ -60,7 +60,7 @@ impl ModelServer {
     /// Starts a server with models for these directions, each `(from, to, version)`.
     ///
     /// # Errors
-    /// No port can be had.
+    /// No port is free.
     pub fn start(models: &[(&str, &str, &str)]) -> io::Result<Self> {
         let shelf = Arc::new(Shelf::default());
         let on_server = Data::from(shelf.clone());
@@ -123,10 +123,16 @@ async fn info() -> HttpResponse {
 
 async fn records(shelf: Data<Shelf>) -> HttpResponse {
     let mut data = vec![json!({"id": "other", "schema": 1})];
+    let fault = *lock(&shelf.fault);
     for (from, to, version) in &*lock(&shelf.models) {
         data.push(record(from, to, version, "model", &random_model()));
         data.push(record(from, to, version, "vocab", &random_vocabulary()));
         data.push(record(from, to, version, "lex", b"shortlist"));
+    }
+    if fault == CatalogFault::OtherContent {
+        for record in &mut data[1..] {
+            record["decompressedHash"] = hash(b"other content").into();
+        }
     }
     HttpResponse::Ok().json(json!({"data": data}))
 }
@@ -149,14 +155,11 @@ async fn file(shelf: Data<Shelf>, name: Path<String>, request: HttpRequest) -> H
         request.headers().get(header::RANGE).and_then(|range| range.to_str().ok()).unwrap_or_default();
     lock(&shelf.requests).push(format!("{name} {range}").trim().to_owned());
     let fault = *lock(&shelf.fault);
-    let mut content = match name.as_str() {
+    let content = match name.as_str() {
         "model.zst" => random_model(),
         "vocab.zst" => random_vocabulary(),
         _ => return HttpResponse::NotFound().finish(),
     };
-    if fault == CatalogFault::OtherContent {
-        content.push(0);
-    }
     let mut body = packed(&content);
     match fault {
         CatalogFault::Gone => return HttpResponse::NotFound().body("no such file"),

@@ -361,7 +361,7 @@ async fn of(
 /// What would be protected under the first target's rules: everything, whatever happens to it later.
 fn protected(post: &Post, source: &SourceProfile, target: Option<&Target>) -> Vec<ProtectedThing> {
     let mut masking = target.map(|target| target.masking.clone()).unwrap_or_default();
-    (masking.mentions, masking.hashtags) = Default::default();
+    (masking.links, masking.mentions, masking.hashtags) = Default::default();
     let things = masking.mask(&post.text, &post.entities_by(&*source.network)).protected.into_iter();
     things.map(|thing| ProtectedThing { kind: thing.kind.as_str(), text: thing.text }).collect()
 }

@@ -12,7 +12,7 @@ use mynah_domain::{
     caps::Caps,
     filters::{Filter, Filters},
     network::NetworkRules,
-    text::{Hashtags, Mentions},
+    text::{Hashtags, Links, Mentions},
 };
 use secrecy::SecretString;
 
@@ -227,6 +227,8 @@ pub struct TargetSettings {
     pub instructions: String,
     /// What to do with mentions.
     pub mentions: Mentions,
+    /// What to do with links.
+    pub links: Links,
     /// What to do with hashtags.
     pub hashtags: Hashtags,
     /// Whether numbers are written as readers of the language write them, and not as in the post.

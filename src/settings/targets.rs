@@ -7,7 +7,7 @@ use mynah_domain::{
     MediaMissing, MediaPolicy, Tone, TooLong, Wordless,
     caps::{Cap, CapSetting, Caps},
     filters::Filters,
-    text::{Hashtags, Mentions},
+    text::{Hashtags, Links, Mentions},
 };
 
 use super::{
@@ -26,6 +26,8 @@ const MENTIONS: [(&str, Mentions); 3] =
 const HASHTAGS: [(&str, Hashtags); 3] =
     [("keep", Hashtags::Keep), ("translate", Hashtags::Translate), ("drop", Hashtags::Drop)];
 const WORDLESS: [(&str, Wordless); 2] = [("copy", Wordless::Copy), ("skip", Wordless::Skip)];
+const LINKS: [(&str, Links); 4] =
+    [("keep", Links::Keep), ("drop", Links::Drop), ("first", Links::First), ("reply", Links::Reply)];
 const NUMBERS: [(&str, bool); 2] = [("local", true), ("as_written", false)];
 const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", TooLong::Hold)];
 
@@ -161,6 +163,7 @@ fn target(
     let adapt = reader.or(&key("adapt"), "false", flag);
     let instructions = reader.optional(&key("instructions"), instructions);
     let mentions = reader.or(&key("mentions"), "keep", choice(&MENTIONS));
+    let links = reader.or(&key("links"), "keep", choice(&LINKS));
     let hashtags = reader.or(&key("hashtags"), "keep", choice(&HASHTAGS));
     let local_numbers = reader.or(&key("numbers"), "local", choice(&NUMBERS));
     let glossary = reader.optional(&key("glossary"), file);
@@ -187,7 +190,7 @@ fn target(
         Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
     let media = if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None };
     let (too_long, long_posts, wordless) = (too_long?, long_posts?, wordless?);
-    let (local_numbers, link_card) = (local_numbers?, link_card?);
+    let (local_numbers, link_card, links) = (local_numbers?, link_card?, links?);
     let finish = move |source, connection| TargetSettings {
         source,
         name,
@@ -199,6 +202,7 @@ fn target(
         adapt,
         instructions,
         mentions,
+        links,
         hashtags,
         local_numbers,
         glossary,

@@ -9,7 +9,9 @@ use mynah_domain::{
     job::{HoldKind, RejectedTranslation},
     network::NetworkRules,
     ports::engine::{EngineError, Item, ItemError, MaxWeight},
-    text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, is_wordless, split::split, tags},
+    text::{
+        Hashtags, Links, Mask, MaskedText, Masking, Protected, ProtectedKind, is_wordless, split::split, tags,
+    },
 };
 
 use crate::cache::Key;
@@ -174,6 +176,8 @@ impl Task {
     fn beside(post: &Post, name: &str, text: &str, target: Target, most: usize) -> Self {
         // Keep it apart from the post's own text, also when texts are compared with those of other targets.
         let id = PostId(format!("{}/{name}", post.id));
+        // Nobody follows a link in such a text, and no network charges for it.
+        let target = Target { masking: Masking { links: Links::Keep, ..target.masking.clone() }, ..target };
         let mask = target.mask(text, &target.source.network.entities(text)).composed();
         Self::of(id, mask, target, Room { most, too_long: TooLong::Hold })
     }
@@ -244,7 +248,10 @@ impl Task {
             return;
         }
         let text = self.mask.untranslated();
-        let parts = if self.network().weigh(&text) <= self.room.most {
+        let has_links = !self.links_of_reply().is_empty();
+        let parts = if has_links && text.trim().is_empty() {
+            Vec::new()
+        } else if self.network().weigh(&text) <= self.room.most {
             vec![text]
         } else if self.room.too_long == TooLong::Hold {
             self.outcome = Some(self.held_as_too_long());
@@ -252,6 +259,7 @@ impl Task {
         } else {
             split(&text, self.network(), self.room.most)
         };
+        let parts = self.with_reply(parts);
         self.outcome = Some(match parts.iter().find_map(|part| self.network().refusal(part)) {
             None => JobEvent::Translated(Translation::copy(parts)),
             Some(refusal) => {
@@ -388,8 +396,23 @@ impl Task {
             }
             parts
         };
-        self.outcome = Some(JobEvent::Translated(Translation::by(revision, parts)));
+        self.outcome = Some(JobEvent::Translated(Translation::by(revision, self.with_reply(parts))));
         Judged::Taken(text)
+    }
+
+    /// The links that the target wants in a reply.
+    fn links_of_reply(&self) -> &[String] {
+        self.mask.links_of_reply(self.target.masking.links)
+    }
+
+    /// Adds a part with the links that the target wants in a reply. They are the author's, so the gate has nothing to
+    /// judge.
+    fn with_reply(&self, mut parts: Vec<String>) -> Vec<String> {
+        let links = self.links_of_reply();
+        if !links.is_empty() {
+            parts.extend(split(&links.join("\n"), self.network(), self.room.most));
+        }
+        parts
     }
 
     fn findings(&self, parts: &[String], max_weight: Option<usize>) -> Vec<gate::Finding> {
@@ -460,7 +483,7 @@ impl Task {
 mod tests {
     use mynah_domain::{
         fixtures,
-        text::{Masking, Mentions, Segment},
+        text::{Mentions, Segment},
     };
 
     use super::*;
@@ -536,6 +559,42 @@ mod tests {
             MaskedText(vec![words("この"), Segment::Placeholder(0), words("のチームは町で一番です。")]);
         assert_eq!(task.judge(answer.clone(), "model", true), Judged::Taken(answer));
         assert_eq!(task.translated_text().as_deref(), Some("この #rust のチームは町で一番です。"));
+    }
+
+    #[test]
+    fn links_go_where_the_target_wants_them() {
+        let text = "Read https://a.example and https://b.example today";
+        for (links, parts) in [
+            (Links::Keep, &["Lee https://a.example y https://b.example hoy"][..]),
+            (Links::First, &["Lee https://a.example y hoy"]),
+            (Links::Drop, &["Lee y hoy"]),
+            (Links::Reply, &["Lee y hoy", "https://a.example\nhttps://b.example"]),
+        ] {
+            let masking = Masking { links, ..Masking::default() };
+            let target = Target { masking, ..fixtures::target() };
+            let mut task = Task::new(&fixtures::post(1, text), Vec::new(), target);
+            let placeholders: Vec<Segment> =
+                task.mask.text.placeholders().map(Segment::Placeholder).collect();
+            let words = |text: &str| Segment::Words(text.into());
+            let answer = match placeholders.as_slice() {
+                [a, b] => vec![words("Lee "), a.clone(), words(" y "), b.clone(), words(" hoy")],
+                [a] => vec![words("Lee "), a.clone(), words(" y hoy")],
+                _ => vec![words("Lee y hoy")],
+            };
+            task.judge(MaskedText(answer), "model", true);
+            let Some(JobEvent::Translated(translation)) = &task.outcome else { panic!("{:?}", task.outcome) };
+            assert_eq!(translation.parts, parts, "{links:?}");
+        }
+    }
+
+    #[test]
+    fn a_post_that_is_only_a_link_is_published_as_that_link() {
+        let masking = Masking { links: Links::Reply, ..Masking::default() };
+        let target = Target { masking, ..fixtures::target() };
+        let mut task = Task::new(&fixtures::post(1, "https://a.example"), Vec::new(), target);
+        task.copy_if_wordless();
+        let copy = Translation::copy(vec!["https://a.example".into()]);
+        assert_eq!(task.outcome, Some(JobEvent::Translated(copy)));
     }
 
     #[test]

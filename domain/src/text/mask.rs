@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::protected::Protected;
+use super::{protect::Links, protected::Protected};
 
 /// A text whose protected parts were replaced by numbered placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct Mask {
     pub text: MaskedText,
     /// What it may not see, by number.
     pub protected: Vec<Protected>,
+    /// The links that the target does not want in the text, in order.
+    pub removed_links: Vec<String>,
 }
 
 /// An engine did not return every placeholder exactly once.
@@ -74,6 +76,11 @@ impl Mask {
     pub fn untranslated(&self) -> String {
         let text = |segment| self.text_of(segment).unwrap_or_default();
         self.text.0.iter().map(text).collect()
+    }
+
+    /// The links that are published in a reply to the text.
+    pub fn links_of_reply(&self, links: Links) -> &[String] {
+        if links == Links::Reply { &self.removed_links } else { &[] }
     }
 
     /// The published text of a segment; `None` for a placeholder that does not exist.

@@ -32,6 +32,6 @@ pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};
 pub(crate) use lower_case::lower_case;
 pub use mask::{Mask, MaskedText, Segment};
 pub use notation::{Numbers, Rewriting};
-pub use protect::{Hashtags, Masking, Mentions, mask};
+pub use protect::{Hashtags, Links, Masking, Mentions, mask};
 pub use protected::{Protected, ProtectedKind};
 pub use wordless::is_wordless;

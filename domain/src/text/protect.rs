@@ -42,9 +42,36 @@ pub enum Hashtags {
     Drop,
 }
 
+/// What to do with links. Some networks charge many times more for a message with a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Links {
+    /// Keep them unchanged.
+    #[default]
+    Keep,
+    /// Remove them.
+    Drop,
+    /// Keep the first, and remove the others.
+    First,
+    /// Publish the text without them, and all of them in a reply to it.
+    Reply,
+}
+
+impl Links {
+    /// Whether the link with this number, counted from 0, is removed from the text.
+    fn removes(self, number: usize) -> bool {
+        match self {
+            Self::Keep => false,
+            Self::First => number > 0,
+            Self::Drop | Self::Reply => true,
+        }
+    }
+}
+
 /// How texts are masked for one target.
 #[derive(Debug, Clone, Default)]
 pub struct Masking {
+    /// What to do with links.
+    pub links: Links,
     /// What to do with mentions.
     pub mentions: Mentions,
     /// What to do with hashtags.
@@ -81,6 +108,7 @@ impl Masking {
     pub fn mask(&self, text: &str, entities: &[Entity]) -> Mask {
         let mut segments: Vec<Segment> = Vec::new();
         let mut protected = Vec::new();
+        let mut removed_links = Vec::new();
         let mut end = 0;
         let mut dropped = false;
         let glossary = self.glossary.current();
@@ -89,6 +117,9 @@ impl Masking {
             end = span.range.end;
             let Some(becomes) = span.becomes else {
                 dropped = true;
+                if span.kind == ProtectedKind::Link {
+                    removed_links.push(text[span.range].to_owned());
+                }
                 continue;
             };
             dropped = false;
@@ -103,16 +134,20 @@ impl Masking {
         {
             last.truncate(last.trim_end().len());
         }
-        Mask { text: MaskedText::from_segments(segments), protected }
+        Mask { text: MaskedText::from_segments(segments), protected, removed_links }
     }
 
     /// The protected parts, in order and without overlaps; an empty replacement means that the part is removed.
     fn spans<'a>(&self, text: &'a str, entities: &[Entity], glossary: &'a Glossary) -> Vec<Span<'a>> {
         let code = code(text, entities);
+        let mut links = 0..;
         let entities = entities.iter().map(|entity| {
             let there = &text[entity.range.clone()];
             let becomes = match (entity.kind, self.mentions, self.hashtags) {
                 (EntityKind::Mention, Mentions::Drop, _) | (EntityKind::Hashtag, _, Hashtags::Drop) => None,
+                (EntityKind::Link, ..) if links.next().is_some_and(|number| self.links.removes(number)) => {
+                    None
+                }
                 (EntityKind::Mention, Mentions::Name, _) => Some(there.trim_start_matches(['@', '＠'])),
                 _ => Some(there),
             };

@@ -37,12 +37,15 @@ pub(super) fn read(
                 "{NAME} does not accept the key: set {variable} to a valid one from {keys} ({said})"
             ))
         }
-        (404, _) => EngineError::Refused(format!(
+        (404, _) if message.contains("model") => EngineError::Refused(format!(
             "{NAME} has no model “{model}” for this key: set engine.{name}.model to one that it has ({said})"
+        )),
+        (404, _) => EngineError::Refused(format!(
+            "there is no such API at this address: set engine.{name}.base_url to {NAME}'s address without its version ({said})"
         )),
         (429, _) => EngineError::RateLimited {
             until: retry.and_then(|retry| retry_after(retry, now)),
-            reason: format!("{NAME} allows no more calls for now ({said})"),
+            reason: format!("{NAME}: rate limit reached ({said})"),
         },
         // A 403 that is a page of a guard in between.
         (403 | 408 | 409 | 500.., _) => {
@@ -90,6 +93,8 @@ mod tests {
             panic!()
         };
         assert!(why.contains("engine.claude.model") && why.contains("claude-x"), "{why}");
+        let Err(EngineError::Refused(why)) = failure(404, "not_found_error", "Not Found") else { panic!() };
+        assert!(why.contains("engine.claude.base_url"), "{why}");
         for (status, kind, message) in [
             (402, "billing_error", "x"),
             (400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API."),

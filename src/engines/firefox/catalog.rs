@@ -128,7 +128,7 @@ impl Catalog {
     /// The models that are needed from one language to another: one, or two with English in between.
     ///
     /// # Errors
-    /// There are none.
+    /// No models cover the pair.
     pub fn needed(&self, from: Language, to: Language) -> Result<Vec<(Language, Language)>, PullError> {
         super::super::routes::route(&self.offers, from, to).ok_or(PullError::NotOffered { from, to })
     }
@@ -208,24 +208,24 @@ fn is_usable(record: &Record) -> bool {
         && (1..=LARGEST).contains(size)
 }
 
-fn offer(direction: Direction, records: &[Record], files: &Url) -> Option<Offer> {
-    let best = |role: Role, like: Option<&Record>| {
-        let of_role = records.iter().filter(|record| record.file_type == role.name());
-        let is_like = |record: &Record| {
-            like.is_none_or(|model| {
-                (&record.version, &record.architecture) == (&model.version, &model.architecture)
-            })
+fn offer<'a>(direction: Direction, records: &'a [Record], files: &Url) -> Option<Offer> {
+    let of_role = |role: Role| records.iter().filter(move |record| record.file_type == role.name());
+    // With another version's vocabulary, a model translates everything into nonsense. A model may come without one.
+    let vocabulary = |role: Role, model: &Record| {
+        let is_its_own = |record: &&Record| {
+            (&record.version, &record.architecture) == (&model.version, &model.architecture)
         };
-        of_role.max_by(|a, b| (is_like(a), rank(a)).cmp(&(is_like(b), rank(b))))
+        of_role(role).filter(is_its_own).max_by_key(|record| rank(record)).map(|record| (role, record))
     };
-    let model = best(Role::Model, None)?;
-    let vocabularies = match best(Role::Vocab, Some(model)) {
-        Some(both) => vec![(Role::Vocab, both)],
-        None => vec![
-            (Role::SrcVocab, best(Role::SrcVocab, Some(model))?),
-            (Role::TrgVocab, best(Role::TrgVocab, Some(model))?),
-        ],
+    let complete = |model: &'a Record| {
+        let vocabularies = match vocabulary(Role::Vocab, model) {
+            Some(both) => vec![both],
+            None => vec![vocabulary(Role::SrcVocab, model)?, vocabulary(Role::TrgVocab, model)?],
+        };
+        Some((model, vocabularies))
     };
+    let (model, vocabularies) =
+        of_role(Role::Model).filter_map(complete).max_by_key(|(model, _)| rank(model))?;
     let chosen = [(Role::Model, model)].into_iter().chain(vocabularies);
     Some(Offer {
         direction,
@@ -310,6 +310,23 @@ mod tests {
         let roles: Vec<&str> =
             offers.values().next().unwrap().files.iter().map(|file| file.role.name()).collect();
         assert_eq!(roles, ["model", "srcvocab", "trgvocab"]);
+    }
+
+    #[test]
+    fn a_model_is_never_offered_with_the_vocabulary_of_another_version() {
+        let pair = ("en", "ja");
+        let old = || vec![record("model", pair, "3.0"), record("vocab", pair, "3.0")];
+        let chosen = |more: &[Value]| {
+            let offers = offered([old(), more.to_vec()].concat());
+            let offer = offers.values().next().unwrap();
+            (offer.version.clone(), offer.files.iter().map(|file| file.role.name()).collect::<Vec<_>>())
+        };
+        let new = ["model", "srcvocab", "trgvocab"].map(|kind| record(kind, pair, "3.1"));
+        assert_eq!(chosen(&new), ("3.1".into(), vec!["model", "srcvocab", "trgvocab"]));
+        assert_eq!(chosen(&new[..2]), ("3.0".into(), vec!["model", "vocab"]));
+        let mut larger = record("vocab", pair, "3.1");
+        larger["architecture"] = json!("base");
+        assert_eq!(chosen(&[new[0].clone(), larger]), ("3.0".into(), vec!["model", "vocab"]));
     }
 
     #[test]

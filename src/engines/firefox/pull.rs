@@ -476,17 +476,21 @@ mod tests {
     #[actix_rt::test]
     async fn wrong_files_are_refused_and_nothing_of_them_is_left() {
         let (server, offer, _folder, store) = offered().await;
-        for fault in [CatalogFault::OtherBytes, CatalogFault::OtherContent] {
+        server.set_fault(CatalogFault::OtherBytes);
+        let other_bytes = (offer.clone(), offer.files[0].sha256.clone());
+        server.set_fault(CatalogFault::OtherContent);
+        let offer = self::offer(&server).await;
+        let other_content = (offer.clone(), offer.files[0].decompressed_sha256.clone().unwrap());
+        for (fault, (offer, hash)) in
+            [(CatalogFault::OtherBytes, other_bytes), (CatalogFault::OtherContent, other_content)]
+        {
             server.set_fault(fault);
             let error = get(&offer, &store).await.unwrap_err();
-            let is_expected = matches!(error, PullError::WrongHash { .. } | PullError::Unreachable { .. });
-            assert!(is_expected, "{fault:?}: {error}");
+            let is_named = matches!(&error, PullError::WrongHash { expected, .. } if *expected == hash);
+            assert!(is_named, "{fault:?}: {error}");
             assert!(store.models().unwrap()[0].state.is_err());
+            assert_eq!(files(&store), Vec::<String>::new());
         }
-        let (server, offer, _folder, store) = offered().await;
-        server.set_fault(CatalogFault::OtherBytes);
-        get(&offer, &store).await.unwrap_err();
-        assert_eq!(files(&store), Vec::<String>::new());
     }
 
     #[actix_rt::test]
@@ -505,12 +509,16 @@ mod tests {
     async fn a_folder_that_cannot_be_written_is_an_error_with_its_name() {
         let (_server, offer, folder, _) = offered().await;
         let file = folder.path().join("file");
-        fs::write(&file, "").unwrap();
+        fs::write(&file, "content").unwrap();
         let error = get(&offer, &Store::managed(file.join("models"))).await.unwrap_err();
         assert!(matches!(&error, PullError::Write { .. }), "{error}");
         // Every write to this device fails as on a full disk.
-        let error = write_content(&offer.files[0], &file, Path::new("/dev/full"));
-        assert!(error.is_err() || !Path::new("/dev/full").exists());
+        let full = Path::new("/dev/full");
+        let error = write_content(&offer.files[0], &file, full).unwrap_err();
+        let is_full = matches!(
+            &error, PullError::Write { path, source } if path == full && source.kind() == io::ErrorKind::StorageFull
+        );
+        assert!(is_full, "{error:?}");
         let store = Store::offline(folder.path());
         assert!(matches!(get(&offer, &store).await, Err(PullError::Store(StoreError::ReadOnly(_)))));
     }

@@ -6,6 +6,7 @@ use std::{
     collections::BTreeMap,
     fmt, fs, io,
     path::{Component, Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use mynah_domain::Language;
@@ -61,6 +62,8 @@ pub(super) struct ModelFile {
     size: u64,
     /// In hexadecimal, if a manifest has it.
     sha256: Option<String>,
+    /// When it was changed.
+    changed: Option<SystemTime>,
 }
 
 /// What a file of a model is for.
@@ -224,27 +227,32 @@ impl Store {
                 return Err(wrong(&"it names a file in another folder"));
             };
             let path = folder.join(name);
-            let size = fs::metadata(&path).map(|found| found.len());
-            match size {
-                Ok(size) if size == file.size => {
-                    Ok(ModelFile { path, size, sha256: Some(file.sha256.clone()) })
-                }
-                Ok(size) => Err(format!(
-                    "{} has {size} bytes instead of {}; {}",
+            match fs::metadata(&path) {
+                Ok(found) if found.len() == file.size => Ok(ModelFile {
+                    path,
+                    size: file.size,
+                    sha256: Some(file.sha256.clone()),
+                    changed: found.modified().ok(),
+                }),
+                Ok(found) => Err(format!(
+                    "{} has {} bytes instead of {}; {}",
                     path.display(),
+                    found.len(),
                     file.size,
                     self.fix(direction)
                 )),
                 Err(error) => Err(format!("{}: {error}; {}", path.display(), self.fix(direction))),
             }
         };
-        let of_both = file(Role::Vocab);
+        // A model has one vocabulary for both languages, or one for each.
+        let has_both = manifest.files.iter().any(|file| file.role == Role::Vocab);
+        let vocabulary = |role| file(if has_both { Role::Vocab } else { role });
         Ok(Installed {
             direction,
             version: Some(manifest.version.clone()),
             model: file(Role::Model)?,
-            source_vocabulary: file(Role::SrcVocab).or_else(|_| of_both.clone())?,
-            target_vocabulary: file(Role::TrgVocab).or(of_both)?,
+            source_vocabulary: vocabulary(Role::SrcVocab)?,
+            target_vocabulary: vocabulary(Role::TrgVocab)?,
             is_managed: self.is_managed,
         })
     }
@@ -264,8 +272,9 @@ fn read_names(direction: Direction, folder: &Path) -> Result<Installed, String> 
         let role =
             name.to_str().and_then(|name| name.split_once('.')).and_then(|(role, _)| Role::named(role));
         if let Some(role) = role {
-            let size = fs::metadata(entry.path()).map_err(unreadable)?.len();
-            found.insert(role, ModelFile { path: entry.path(), size, sha256: None });
+            let file = fs::metadata(entry.path()).map_err(unreadable)?;
+            let (size, changed) = (file.len(), file.modified().ok());
+            found.insert(role, ModelFile { path: entry.path(), size, sha256: None, changed });
         }
     }
     let file = |role: Role| {
@@ -305,8 +314,11 @@ impl Installed {
     pub(super) fn revision(&self) -> String {
         match (&self.version, &self.model.sha256) {
             (Some(version), Some(hash)) => format!("{version}-{}", hash.get(..8).unwrap_or(hash)),
-            // A file that a person put there.
-            _ => self.model.size.to_string(),
+            // A file that a person put there. Another one may have the same size.
+            _ => {
+                let changed = self.model.changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+                format!("{}-{}", self.model.size, changed.unwrap_or_default().as_secs())
+            }
         }
     }
 
@@ -363,8 +375,16 @@ impl Role {
 }
 
 impl Manifest {
-    /// Makes a folder a model, and removes what an older version left.
+    /// The manifest that is there, if it can be read.
+    fn read(path: &Path) -> Option<Self> {
+        let is_usable = fs::metadata(path).is_ok_and(|found| found.len() <= LONGEST_MANIFEST);
+        is_usable.then(|| serde_json::from_slice(&fs::read(path).ok()?).ok()).flatten()
+    }
+
+    /// Makes a folder a model, and removes what is left of older ones. The version that it replaces stays until the next
+    /// one: a running service goes on loading it until it is reloaded.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
+        let replaced = Self::read(&folder.join(MANIFEST));
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
         let unfinished = folder.join(format!(".{MANIFEST}.new"));
         fs::write(&unfinished, text)?;
@@ -373,8 +393,8 @@ impl Manifest {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name();
-            let is_ours = name == MANIFEST || self.files.iter().any(|file| name == file.name.as_str());
-            if !is_ours {
+            let mut in_use = self.files.iter().chain(replaced.iter().flat_map(|manifest| &manifest.files));
+            if name != MANIFEST && !in_use.any(|file| name == file.name.as_str()) {
                 fs::remove_file(entry.path())?;
             }
         }
@@ -494,6 +514,52 @@ mod tests {
         let model = store.models().unwrap().remove(0).state.unwrap();
         assert_eq!((model.bytes(), model.version), (4, None));
         assert!(matches!(store.remove(direction("en-ja")), Err(StoreError::ReadOnly(_))));
+    }
+
+    #[test]
+    fn a_new_version_leaves_the_files_of_the_one_that_it_replaces() {
+        let (_folder, store) = store();
+        let before = store.models().unwrap().remove(0).state.unwrap();
+        let folder = store.folder(direction("en-es"));
+        let written = |name: &str| {
+            fs::write(folder.join(name), name).unwrap();
+            let file = ManifestFile {
+                role: Role::Model,
+                name: name.into(),
+                size: name.len() as u64,
+                sha256: "0".repeat(64),
+            };
+            let (source, target) = ("en".into(), "es".into());
+            let manifest =
+                Manifest { source, target, version: name.into(), license: LICENSE.into(), files: vec![file] };
+            manifest.write(&folder).unwrap();
+        };
+        written("model.second");
+        assert!(before.files().iter().all(|file| file.path.exists()));
+        written("model.third");
+        assert!(before.files().iter().all(|file| !file.path.exists()));
+        assert!(folder.join("model.second").exists() && folder.join("model.third").exists());
+    }
+
+    #[test]
+    fn a_file_that_a_person_replaced_is_another_revision() {
+        let folder = tempfile::tempdir().unwrap();
+        let pair = folder.path().join("en-ja");
+        fs::create_dir(&pair).unwrap();
+        for name in ["model.enja.bin", "vocab.enja.spm"] {
+            fs::write(pair.join(name), "x").unwrap();
+        }
+        let store = Store::offline(folder.path());
+        let revision = || store.models().unwrap().remove(0).state.unwrap().revision();
+        let before = revision();
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        fs::File::options()
+            .write(true)
+            .open(pair.join("model.enja.bin"))
+            .unwrap()
+            .set_modified(later)
+            .unwrap();
+        assert_ne!(revision(), before);
     }
 
     #[test]

@@ -165,44 +165,40 @@ impl Failure {
 
     /// Whether the texts and their translations do not fit into what the model can hold.
     fn is_too_long(&self) -> bool {
-        self.status == 413
-            || (self.status < 500 || self.is_any(&["exceed_context_size_error"]))
-                && (self.is_any(&[
-                    "context_length_exceeded",
-                    "exceed_context_size_error",
-                    "string_above_max_length",
-                ]) || self.says(&[
-                    "context length",
-                    "context size",
-                    "context window",
-                    "prompt is too long",
-                    "too many tokens",
-                    "request too large",
-                ]))
+        let codes = ["context_length_exceeded", "exceed_context_size_error", "string_above_max_length"];
+        let words =
+            ["context length", "context size", "context window", "prompt is too long", "too many tokens"];
+        match self.status {
+            413 => true,
+            // Most of these ask for fewer tokens per minute, which smaller requests do not achieve.
+            429 => self.is_any(&codes) || self.says(&["request too large"]),
+            400..500 => self.is_any(&codes) || self.says(&words) || self.says(&["request too large"]),
+            _ => self.is_any(&["exceed_context_size_error"]),
+        }
     }
 
     fn of_call(&self, settings: &OpenAiSettings, now: Timestamp) -> EngineError {
         let (title, name, said) = (settings.title(), &settings.name, self.said());
         match self.status {
-            401 | 403 if self.is_of_api && !self.is_about_model() => {
-                EngineError::Unauthorized(unauthorized(settings, &said))
-            }
-            // A guard in between, whose page says nothing of the key.
-            403 if !self.is_of_api => EngineError::Unavailable(format!(
-                "{title}'s server answered with a page, not as an API does ({said})"
-            )),
-            401 => EngineError::Unauthorized(unauthorized(settings, &said)),
             _ if self.is_about_money() => EngineError::RateLimited {
                 until: after(UNTIL_PAID, now),
                 reason: format!(
                     "{title}'s account has no credit left, or its quota is used up: add credit, or raise the limit ({said})"
                 ),
             },
+            401 | 403 if self.is_of_api && !self.is_about_model() => {
+                EngineError::Unauthorized(unauthorized(settings, &said))
+            }
+            // A guard in between, whose page does not mention the key.
+            403 if !self.is_of_api => EngineError::Unavailable(format!(
+                "{title}'s server answered with a page, not as an API does ({said})"
+            )),
+            401 => EngineError::Unauthorized(unauthorized(settings, &said)),
             429 => EngineError::RateLimited {
                 until: self
                     .retry_after
                     .or_else(|| after(wait_in_words(&self.message, "try again in ")?, now)),
-                reason: format!("{title} allows no more calls for now ({said})"),
+                reason: format!("{title}: rate limit reached ({said})"),
             },
             _ if self.is_about_model() => {
                 let or_get = match settings.service {
@@ -214,6 +210,11 @@ impl Failure {
                     settings.model
                 ))
             }
+            404 if self.says(&["no endpoints found", "data policy"]) => EngineError::Refused(format!(
+                "{title} has nobody who runs “{}” with these settings: set engine.{name}.model to another model, or \
+                 allow more providers in the account's settings ({said})",
+                settings.model
+            )),
             404 | 405 => EngineError::Refused(format!(
                 "there is no such API at {}: set engine.{name}.base_url to the service's address with its version, \
                  which often ends in /v1 ({said})",
@@ -330,6 +331,34 @@ mod tests {
             panic!()
         };
         assert!(why.contains("asks for a key: set GROQ_API_KEY to one (HTTP 401)"), "{why}");
+    }
+
+    #[test]
+    fn an_account_without_credit_is_not_taken_for_a_wrong_key() {
+        let body = openai("You exceeded your quota.", "insufficient_quota", json!("insufficient_quota"));
+        for status in [402, 403, 429] {
+            assert!(
+                matches!(call(status, &body), EngineError::RateLimited { until: Some(_), .. }),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn too_many_tokens_in_a_minute_are_a_rate_limit_and_in_a_request_a_reason_for_smaller_ones() {
+        let body =
+            openai("Too many tokens, please wait before trying again.", "throttling_error", json!(429));
+        assert!(matches!(call(429, &body), EngineError::RateLimited { .. }));
+        assert!(matches!(meaning(400, &body), Meaning::Items(ItemError::Unusable(_))));
+        let body = openai("Request too large for model x in organization y", "tokens", json!(null));
+        assert!(matches!(meaning(429, &body), Meaning::Items(ItemError::Unusable(_))));
+    }
+
+    #[test]
+    fn a_missing_provider_does_not_blame_the_address() {
+        let body = openai("No endpoints found for acme-1.", "not_found", json!(404));
+        let EngineError::Refused(why) = call(404, &body) else { panic!() };
+        assert!(why.contains("engine.groq.model") && !why.contains("base_url"), "{why}");
     }
 
     #[test]
