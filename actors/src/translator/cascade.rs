@@ -20,6 +20,8 @@ mod elsewhere_tests;
 #[cfg(test)]
 mod limiter_tests;
 #[cfg(test)]
+mod progress_tests;
+#[cfg(test)]
 mod shape_tests;
 #[cfg(test)]
 mod single_flight_tests;

@@ -2,6 +2,8 @@
 //! breaker, and is recorded with both, so that all workers learn from it.
 
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -151,7 +153,7 @@ impl<'a> Calls<'a> {
         }
         failpoint::reach("engine.translate.before");
         let started = tokio::time::Instant::now();
-        let answer = engine.translate(items).await;
+        let answer = self.noticing_progress(engine.translate(items)).await;
         failpoint::reach("engine.translate.after");
         let took = started.elapsed();
         if let Some(heartbeat) = self.context.heartbeat {
@@ -181,6 +183,18 @@ impl<'a> Calls<'a> {
             reply.items = vec![Err(ItemError::Unusable(why)); items.len()];
         }
         Ok(reply)
+    }
+
+    /// Awaits a call, which may consist of many requests. A call that hangs is not woken; whenever one is, something
+    /// arrived or a request ended.
+    async fn noticing_progress<T>(&self, call: impl Future<Output = T>) -> T {
+        let Some(heartbeat) = self.context.heartbeat else { return call.await };
+        let mut call = pin!(call);
+        poll_fn(|context| {
+            heartbeat.progress();
+            call.as_mut().poll(context)
+        })
+        .await
     }
 
     /// What the end of a call means for all workers that want to call the engine.
