@@ -11,7 +11,7 @@ use clap::Args;
 use jiff::Timestamp;
 use mynah_actors::translator::{cascade::CallContext, task::Task};
 use mynah_domain::{
-    JobEvent, Language, MediaPolicy, Post, PostId, PostKind, Skip, SourceProfile, Style, Target, TargetId,
+    EngineOrder, JobEvent, Language, MediaPolicy, Post, PostId, PostKind, Skip, SourceProfile, Style, Target, TargetId,
     TooLong, Wordless, filters::Filters, ports::Engine, text::Masking,
 };
 use serde::Serialize;
@@ -305,6 +305,7 @@ fn new_target(language: Language, source: Arc<SourceProfile>) -> Target {
         too_long: TooLong::Thread,
         wordless: Wordless::default(),
         link_card: true,
+        engines: EngineOrder::default(),
     }
 }
 
