@@ -16,7 +16,7 @@ help: ## List the targets
 demo: setup ## Republish a small timeline on X, Bluesky and Mastodon, all on this machine
 	@echo "Building Mynah, which takes a few minutes the first time …"
 	@# Without what nobody should wait for: optimization, and the allocator for services that run for long.
-	cargo run --profile demo --locked --no-default-features -- demo $(ARGS)
+	cargo run --profile demo --locked --no-default-features --features firefox -- demo $(ARGS)
 
 .PHONY: test
 test: setup setup-browser setup-postgresql setup-redis ## Run every test
