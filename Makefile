@@ -149,10 +149,10 @@ audit: ## Check licenses, bans, sources and advisories of every dependency
 	cargo deny check licenses bans sources
 	@# The advisory database is a git repository that no package registry carries and some networks do not reach.
 	@if cargo deny fetch db; then \
-	    cargo deny check --disable-fetch advisories; \
+	    cargo deny --offline check advisories; \
 	else \
 	    echo "ADVISORIES WERE NOT CHECKED: this machine cannot fetch the RustSec database. Run \`make audit\` on a machine" >&2; \
-	    echo "that can, or copy ~/.cargo/advisory-dbs from there and run \`cargo deny check --disable-fetch advisories\` here." >&2; \
+	    echo "that can, or copy ~/.cargo/advisory-dbs from there and run \`cargo deny --offline check advisories\` here." >&2; \
 	fi
 
 .PHONY: bench-check
