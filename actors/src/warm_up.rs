@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -249,7 +250,8 @@ fn style_of(target: &Target) -> String {
         masking.glossary.current()
     );
     if let EngineOrder::Only(names) = &target.engines {
-        all.push_str(&format!(" {names:?}"));
+        // Writing to a string cannot fail.
+        let _ = write!(all, " {names:?}");
     }
     let digest = Sha256::digest(all);
     format!("{:016x}", digest.iter().take(8).fold(0_u64, |short, byte| short << 8 | u64::from(*byte)))

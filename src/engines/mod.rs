@@ -29,7 +29,7 @@ use crate::http_client::{HttpClient, Limits, Transport};
 
 /// The client for calls to an engine's service. Engines of one arbiter with the same name and limits share its connections.
 fn client(name: &str, connections: usize, timeout: Duration, transport: Transport) -> HttpClient {
-    HttpClient::shared(name, Limits { connections, timeout, transport, ..Limits::default() })
+    HttpClient::shared(name, Limits { connections, transport, timeout, ..Limits::default() })
 }
 
 /// Every kind of engine there is. A preview without settings tries them in this order.

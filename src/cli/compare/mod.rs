@@ -120,7 +120,7 @@ pub(super) async fn compare(args: &CompareArgs, sources: &SettingsArgs, json: bo
         }
         let asked = candidates.iter().map(|candidate| translations(candidate, post, &targets, &cascade));
         let translations = join_all(asked).await.into_iter().flatten().collect();
-        show.post(Compared {
+        show.post(&Compared {
             text: post.text.clone(),
             weighted_length: profile.network.weigh(&post.text),
             most: profile.network.limits().text,

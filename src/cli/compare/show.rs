@@ -55,7 +55,7 @@ impl Show {
     }
 
     /// Prints a post with its translations.
-    pub(super) fn post(&mut self, post: Compared) {
+    pub(super) fn post(&mut self, post: &Compared) {
         post.translations.iter().for_each(|translation| self.add(translation));
         if self.json {
             self.posts.push(json!(post));
@@ -164,7 +164,7 @@ fn seconds(took: Duration) -> String {
 fn price(price: Option<f64>) -> String {
     match price {
         None => "price unknown".into(),
-        Some(free) if free == 0.0 => "free".into(),
+        Some(0.0) => "free".into(),
         Some(dollars) => format!("${dollars:.5}"),
     }
 }

@@ -66,7 +66,7 @@ impl Deepl {
     /// An engine that shares the connections of its arbiter's others.
     pub fn new(settings: DeeplSettings, transport: Transport) -> Self {
         let client = client(&settings.name, settings.connections, settings.timeout, transport);
-        Self { client, settings }
+        Self { settings, client }
     }
 }
 
