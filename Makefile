@@ -16,7 +16,7 @@ help: ## List the targets
 demo: setup ## Republish a small timeline on X, Bluesky and Mastodon, all on this machine
 	@echo "Building Mynah, which takes a few minutes the first time …"
 	@# Without what nobody should wait for: optimization, and the allocator for services that run for long.
-	cargo run --profile demo --locked --no-default-features -- demo $(ARGS)
+	cargo run --profile demo --locked --no-default-features --features firefox -- demo $(ARGS)
 
 .PHONY: test
 test: setup setup-browser setup-postgresql setup-redis ## Run every test
@@ -150,10 +150,10 @@ audit: ## Check licenses, bans, sources and advisories of every dependency
 	cargo deny check licenses bans sources
 	@# The advisory database is a git repository that no package registry carries and some networks do not reach.
 	@if cargo deny fetch db; then \
-	    cargo deny check --disable-fetch advisories; \
+	    cargo deny --offline check advisories; \
 	else \
 	    echo "ADVISORIES WERE NOT CHECKED: this machine cannot fetch the RustSec database. Run \`make audit\` on a machine" >&2; \
-	    echo "that can, or copy ~/.cargo/advisory-dbs from there and run \`cargo deny check --disable-fetch advisories\` here." >&2; \
+	    echo "that can, or copy ~/.cargo/advisory-dbs from there and run \`cargo deny --offline check advisories\` here." >&2; \
 	fi
 
 .PHONY: bench-check

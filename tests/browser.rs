@@ -2,6 +2,8 @@
 //! screenshots there.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
+#[path = "support/models.rs"]
+mod models;
 mod support;
 
 use std::{
@@ -553,6 +555,8 @@ async fn the_sandbox_shows_each_post_with_its_translations_in_a_row() {
 async fn the_demo_and_its_page_show_the_same() {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_mynah"))
         .args(["demo", "--keep"])
+        // Without models, wherever the test runs.
+        .env("MYNAH__ENGINE__FIREFOX__MODELS_DIR", std::env::temp_dir().join("mynah-no-models"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -588,6 +592,46 @@ async fn the_demo_and_its_page_show_the_same() {
     let publications = browser.js(&number_of("publications")).await;
     assert!(printed.contains(&format!("24 new posts, {publications} publications in ")), "{printed}");
     assert_eq!(browser.js("return document.querySelector('.notice') === null").await, json!(true));
+    browser.close().await;
+    support::signal(demo.id(), support::Signal::INT);
+    assert!(demo.wait().unwrap().success());
+}
+
+#[actix_rt::test]
+async fn the_demo_shows_portuguese_of_a_model_beside_spanish_by_rules_and_says_which_is_which() {
+    let Some(models) = models::real_models() else { return };
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_mynah"))
+        .args(["demo", "--keep"])
+        .env("MYNAH__ENGINE__FIREFOX__MODELS_DIR", models)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut printed: Vec<String> = Vec::new();
+    let address = loop {
+        let line = lines.next().unwrap_or_else(|| panic!("the demo ended: {printed:#?}"));
+        if let Some(address) = line.strip_prefix("See them side by side: ") {
+            break address.to_owned();
+        }
+        printed.push(line);
+    };
+    assert!(printed[0].contains("Spanish on X, Portuguese on Bluesky"), "{printed:#?}");
+    assert!(
+        printed[1].starts_with("Firefox's neural models") && printed[1].ends_with("to Portuguese."),
+        "{printed:#?}"
+    );
+    assert!(printed[2].starts_with("Apertium translates to Spanish and Catalan, by rules"), "{printed:#?}");
+    let browser = Browser::open().await;
+    browser.page.goto(&address).await.unwrap();
+    browser.screenshot("demo-models.png").await;
+    let shown = browser.js("return document.querySelector('header').innerText").await;
+    let shown = shown.as_str().unwrap();
+    assert!(shown.contains(&printed[1]) && shown.contains(&printed[2]), "{shown}");
+    let rows = sandbox_rows(&browser).await;
+    let trees = rows.iter().find(|row| row[0].starts_with("We planted 350 trees")).unwrap();
+    assert!(trees[1].starts_with("Plantamos 350 árboles") && trees[2].contains("350 árvores"), "{trees:?}");
     browser.close().await;
     support::signal(demo.id(), support::Signal::INT);
     assert!(demo.wait().unwrap().success());

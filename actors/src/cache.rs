@@ -30,7 +30,7 @@ use actix::{
 use entries::{Entries, Entry};
 use jiff::Timestamp;
 use log::warn;
-use mynah_domain::{Language, Style, text::MaskedText};
+use mynah_domain::{Language, Style, ports::Engine, text::MaskedText};
 use sha2::{Digest, Sha256};
 use shared::{Shared, Token};
 use tokio::sync::oneshot;
@@ -59,7 +59,7 @@ pub struct Key([u8; 16]);
 
 impl Key {
     /// The key of all that a translation depends on: the text as it is masked, the languages, the style, the posts before it,
-    /// and the engine (by its revision). Not on how long it may be: targets on different networks share a translation that
+    /// and the engine, by what [`maker`] calls it. Not on how long it may be: targets on different networks share a translation that
     /// fits them all.
     pub fn new(
         text: &str,
@@ -81,6 +81,15 @@ impl Key {
         key.copy_from_slice(&digest.finalize()[..16]);
         Self(key)
     }
+}
+
+/// What a [`Key`] calls an engine: its revision, and its name too unless that is the name of its kind. Two engines may be of
+/// one kind and have the same model; a target that uses only one of them must not get what the other translated.
+pub fn maker(engine: &dyn Engine) -> String {
+    let (name, revision) = (engine.name(), engine.revision());
+    // A revision begins with the kind.
+    let kind = revision.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
+    if kind == Some(name) { revision } else { format!("{name} {revision}") }
 }
 
 /// Access to the file: one writer at a time, throttled except during shutdown.

@@ -15,6 +15,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Messag
 use hdrhistogram::Histogram;
 pub use label::Label;
 use log::kv::Value;
+use mynah_domain::ports::Usage;
 pub use resources::Resources;
 use resources::Sampler;
 
@@ -43,6 +44,7 @@ pub struct Stats {
     since: Instant,
     operations: BTreeMap<Name, Operation>,
     counts: BTreeMap<CountName, u64>,
+    usage: BTreeMap<Label, Usage>,
     /// How often to sample memory and CPU.
     sampled_every: Duration,
     /// `None` if the platform reports nothing.
@@ -104,6 +106,7 @@ impl Stats {
             since: Instant::now(),
             operations: BTreeMap::new(),
             counts: BTreeMap::new(),
+            usage: BTreeMap::new(),
             sampled_every: resources::interval_for(interval),
             sampler: Sampler::new(interval),
         }
@@ -141,6 +144,8 @@ enum Measurement {
     Called { operation: Name, took: Duration, error: Option<&'static str> },
     /// Something happened a number of times.
     Counted { name: CountName, times: u64 },
+    /// What a service counted for a call.
+    Used { service: Label, usage: Usage },
 }
 
 /// Measurements that were not sent yet. A message to an actor costs more than processing its contents, so many
@@ -188,6 +193,7 @@ impl Stats {
                     }
                 }
                 Measurement::Counted { name, times } => *self.counts.entry(name).or_default() += times,
+                Measurement::Used { service, usage } => self.usage.entry(service).or_default().add(usage),
             }
             if !std::mem::replace(&mut self.took_in, true) {
                 self.heartbeat.progress();
@@ -216,6 +222,8 @@ pub struct StatsReport {
     pub operations: BTreeMap<Name, OperationReport>,
     /// All counters, by name: `cache.hits`, `jobs.published`, …
     pub counts: BTreeMap<CountName, u64>,
+    /// What each engine counted, by its name, if it counts anything.
+    pub usage: BTreeMap<Label, Usage>,
     /// Memory and CPU.
     pub resources: Resources,
 }
@@ -263,6 +271,7 @@ impl Handler<Report> for Stats {
             uptime: self.since.elapsed(),
             operations: operations.collect(),
             counts: self.counts.clone(),
+            usage: self.usage.clone(),
             resources: self.sampler.as_ref().map(Sampler::resources).unwrap_or_default(),
         })
     }
@@ -311,6 +320,10 @@ impl StatsReport {
                 fields.push((format!("{name}.{what}_ms"), Value::from(millis)));
             }
         }
+        for (engine, usage) in &self.usage {
+            let known = usage.counts().into_iter().filter_map(|(what, count)| Some((what, count?)));
+            fields.extend(known.map(|(what, count)| (format!("{engine}.{what}"), Value::from(count))));
+        }
         fields
     }
 
@@ -358,6 +371,13 @@ impl Meter {
     ) {
         let operation = Name { service: service.into(), operation };
         self.record(Measurement::Called { operation, took, error });
+    }
+
+    /// Reports what an engine counted for a call.
+    pub fn used(&self, service: impl Into<Label>, usage: Usage) {
+        if usage != Usage::default() {
+            self.record(Measurement::Used { service: service.into(), usage });
+        }
     }
 
     /// Counts an event.

@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -14,14 +15,14 @@ use std::{
 use jiff::Timestamp;
 use log::{info, warn};
 use mynah_domain::{
-    JobEvent, Post, PostId, PostKind, Target, TargetId,
+    EngineOrder, JobEvent, Post, PostId, PostKind, Target, TargetId,
     job::HoldKind,
     ports::{Engine, Ledger, LedgerError, ledger::PublishedJob},
 };
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    cache::{AskCold, Cache, Fill, Key, entries::Entry},
+    cache::{AskCold, Cache, Fill, Key, entries::Entry, maker},
     supervision::ActorRef,
     translator::{
         cascade::{CallContext, EngineCascade},
@@ -127,16 +128,16 @@ impl WarmUp {
 
     /// The cache entry of a published job, if its key is certain.
     fn entry(&self, published: &PublishedJob) -> Option<(Key, Entry)> {
-        let engine = self.engines.iter().find(|engine| engine.revision() == published.translation.engine)?;
+        let target = self.targets.iter().find(|target| target.id == published.target)?;
+        let engine = self.engine_of(target, &published.translation.engine)?;
         let [text] = &published.translation.parts[..] else { return None };
         let takes_advice = engine.takes_advice();
         // Its translation also depends on the earlier posts of its thread.
         if takes_advice && matches!(published.post.kind, PostKind::Thread { .. }) {
             return None;
         }
-        let target = self.targets.iter().find(|target| target.id == published.target)?;
         let mut task = Task::new(&published.post, Vec::new(), target.clone());
-        let key = task.key(&published.translation.engine, takes_advice);
+        let key = task.key(&maker(engine), takes_advice);
         let masked = task.mask.remask(text)?;
         // The rules of the gate may have changed.
         let Judged::Taken(masked) = task.judge(masked, &published.translation.engine, false) else {
@@ -144,6 +145,15 @@ impl WarmUp {
         };
         let expires = published.at.saturating_add(self.ttl).unwrap_or(Timestamp::MAX);
         Some((key, Entry { text: Arc::new(masked), expires }))
+    }
+
+    /// The target's engine of this revision; `None` if several have it, because the ledger does not know their names.
+    fn engine_of(&self, target: &Target, revision: &str) -> Option<&dyn Engine> {
+        let mut engines = self
+            .engines
+            .iter()
+            .filter(|engine| target.engines.has(engine.name()) && engine.revision() == revision);
+        engines.next().filter(|_| engines.next().is_none()).map(|engine| &**engine)
     }
 
     /// When each target's current style took effect. The ledger does not know in what style a translation was asked
@@ -231,7 +241,7 @@ impl WarmUp {
 /// A digest of everything that a target's translations depend on, apart from the text.
 fn style_of(target: &Target) -> String {
     let masking = &target.masking;
-    let all = format!(
+    let mut all = format!(
         "{:?} {:?} {:?} {:?} {:?}",
         target.style,
         masking.mentions,
@@ -239,6 +249,10 @@ fn style_of(target: &Target) -> String {
         masking.numbers,
         masking.glossary.current()
     );
+    if let EngineOrder::Only(names) = &target.engines {
+        // Writing to a string cannot fail.
+        let _ = write!(all, " {names:?}");
+    }
     let digest = Sha256::digest(all);
     format!("{:016x}", digest.iter().take(8).fold(0_u64, |short, byte| short << 8 | u64::from(*byte)))
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::{
-    Language, MediaPolicy, Post, PostId, PostKind, SourceProfile, Style, Target, TargetId, TooLong, Wordless,
+    EngineOrder, Language, MediaPolicy, Post, PostId, PostKind, SourceProfile, Style, Target, TargetId,
+    TooLong, Wordless,
     filters::Filters,
     network::{NetworkRules, PlainText},
     text::{self, Mask, Masking},
@@ -40,6 +41,7 @@ pub fn target() -> Target {
         too_long: TooLong::Thread,
         wordless: Wordless::Copy,
         link_card: true,
+        engines: EngineOrder::All,
     }
 }
 

@@ -50,5 +50,5 @@ pub use language::Language;
 pub use post::{Media, MediaKind, Post, PostId, PostKind};
 pub use publication::{Publication, PublicationKey, Reply};
 pub use target::{
-    MediaMissing, MediaPolicy, SourceProfile, Style, Target, TargetId, Tone, TooLong, Wordless,
+    EngineOrder, MediaMissing, MediaPolicy, SourceProfile, Style, Target, TargetId, Tone, TooLong, Wordless,
 };

@@ -85,6 +85,8 @@ pub struct Target {
     pub wordless: Wordless,
     /// Whether a link gets a card, on a network that [has them](NetworkRules::has_cards).
     pub link_card: bool,
+    /// Which engines translate for it.
+    pub engines: EngineOrder,
 }
 
 impl Target {
@@ -103,6 +105,37 @@ impl Target {
             neutralize_mentions(&mut mask, &*self.network);
         }
         mask
+    }
+}
+
+/// Which engines translate for a target, in the order in which they are tried.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum EngineOrder {
+    /// All that there are, in their own order.
+    #[default]
+    All,
+    /// Only those with these names.
+    Only(Arc<[Arc<str>]>),
+}
+
+impl EngineOrder {
+    /// Whether an engine of this name translates for the target.
+    pub fn has(&self, engine: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.iter().any(|name| **name == *engine),
+        }
+    }
+
+    /// Its engines by their places among all engines, which have these names.
+    pub fn places<'a>(&self, engines: impl Iterator<Item = &'a str> + Clone) -> Vec<usize> {
+        match self {
+            Self::All => (0..engines.count()).collect(),
+            Self::Only(names) => {
+                let place = |name: &Arc<str>| engines.clone().position(|engine| *engine == **name);
+                names.iter().filter_map(place).collect()
+            }
+        }
     }
 }
 
@@ -187,6 +220,16 @@ pub enum TooLong {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_tries_its_own_engines_in_its_own_order_and_skips_those_that_are_not_there() {
+        let engines = ["gemini", "deepl", "apertium"];
+        let places = |order: &EngineOrder| order.places(engines.into_iter());
+        assert_eq!(places(&EngineOrder::All), [0, 1, 2]);
+        let own = EngineOrder::Only(["apertium", "gone", "gemini"].map(Arc::from).into());
+        assert_eq!(places(&own), [2, 0]);
+        assert!(own.has("gemini") && !own.has("deepl") && EngineOrder::All.has("deepl"));
+    }
 
     #[test]
     fn the_name_of_a_target_has_its_network_and_its_account_in_lower_case() {

@@ -37,6 +37,8 @@ pub struct SandboxConfig {
     /// Whether to refuse a reply to or quote of another account's post unless that post mentions the account. X does so
     /// for self-serve apps since February 2026.
     pub enforce_engagement: bool,
+    /// A sentence for the top of the page.
+    pub note: Option<String>,
 }
 
 impl Default for SandboxConfig {
@@ -56,6 +58,7 @@ impl Default for SandboxConfig {
             refresh_grace: Duration::from_hours(2),
             enforce_history_limit: true,
             enforce_engagement: true,
+            note: None,
         }
     }
 }

@@ -47,6 +47,7 @@ pub(crate) struct State {
     pub(crate) gemini_latency: Duration,
     pub(crate) enforce_history_limit: bool,
     pub(crate) enforce_engagement: bool,
+    pub(crate) note: Option<String>,
 }
 
 impl State {
@@ -89,6 +90,7 @@ impl State {
             gemini_latency: config.gemini_latency,
             enforce_history_limit: config.enforce_history_limit,
             enforce_engagement: config.enforce_engagement,
+            note: config.note,
         }
     }
 

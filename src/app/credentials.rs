@@ -142,12 +142,12 @@ impl Credentials {
                 users.push((User::Source { name, connection: source.connection.clone() }, numbers));
             }
         }
-        let pairs = super::language_pairs(settings);
         for engine in pipeline.engines {
             let secrets = settings.engine.secrets.get(engine.name()).map_or(&[][..], Vec::as_slice);
             let numbers = concerned(secrets);
             if !secrets.is_empty() && !numbers.is_empty() {
-                users.push((User::Engine { engine, pairs: pairs.clone() }, numbers));
+                let pairs = super::language_pairs_of(settings, engine.name());
+                users.push((User::Engine { engine, pairs }, numbers));
             }
         }
         let Pipeline { ledger, router, upstreams, in_force, .. } = pipeline;

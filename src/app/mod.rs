@@ -31,7 +31,7 @@ use mynah_actors::{
     upstreams::Upstreams,
 };
 use mynah_domain::{
-    Language, SourceProfile, Style, Target,
+    EngineOrder, Language, SourceProfile, Style, Target,
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
@@ -100,11 +100,11 @@ pub fn cascade(settings: &Settings) -> EngineCascade {
 ///
 /// # Errors
 /// Names the glossary that cannot be used.
-pub fn targets(settings: &Settings) -> Result<Vec<Target>, LoadError> {
+pub fn targets(all: &Settings) -> Result<Vec<Target>, LoadError> {
     let mut profiles: HashMap<String, Arc<SourceProfile>> = HashMap::new();
     let mut glossaries: HashMap<&Path, SharedGlossary> = HashMap::new();
-    let mut targets = Vec::with_capacity(settings.targets.len());
-    for settings in &settings.targets {
+    let mut targets = Vec::with_capacity(all.targets.len());
+    for settings in &all.targets {
         let source = &settings.source;
         let profile = profiles.entry(source.id()).or_insert_with(|| Arc::new(source_profile(source))).clone();
         let glossary = match settings.glossary.as_deref() {
@@ -114,7 +114,7 @@ pub fn targets(settings: &Settings) -> Result<Vec<Target>, LoadError> {
                 Entry::Vacant(new) => new.insert(SharedGlossary::new(glossary::load(path)?)).clone(),
             },
         };
-        targets.push(target(settings, profile, glossary));
+        targets.push(target(settings, profile, glossary, engine_order(all, settings)));
     }
     Ok(targets)
 }
@@ -124,7 +124,18 @@ pub fn source_profile(source: &SourceSettings) -> SourceProfile {
     SourceProfile { name: source.id(), language: source.language, network: source.network.rules() }
 }
 
-fn target(settings: &TargetSettings, source: Arc<SourceProfile>, glossary: SharedGlossary) -> Target {
+/// Which of the engines translate for a target.
+fn engine_order(settings: &Settings, target: &TargetSettings) -> EngineOrder {
+    let own = settings.engines_of(target);
+    if *own == *settings.engine.names() { EngineOrder::All } else { EngineOrder::Only(own.into()) }
+}
+
+fn target(
+    settings: &TargetSettings,
+    source: Arc<SourceProfile>,
+    glossary: SharedGlossary,
+    engines: EngineOrder,
+) -> Target {
     let numbers = if settings.local_numbers {
         Numbers::Local(Rewriting::between(source.language, settings.language))
     } else {
@@ -153,6 +164,7 @@ fn target(settings: &TargetSettings, source: Arc<SourceProfile>, glossary: Share
         too_long: settings.too_long,
         wordless: settings.wordless,
         link_card: settings.link_card,
+        engines,
     }
 }
 
@@ -175,8 +187,18 @@ fn wanted(source: &SourceSettings) -> Wanted {
 
 /// The pairs of languages that are translated, each once.
 pub fn language_pairs(settings: &Settings) -> Vec<(Language, Language)> {
+    pairs_of(settings.targets.iter())
+}
+
+/// The pairs of languages of the targets that this engine translates for, each once.
+pub fn language_pairs_of(settings: &Settings, engine: &str) -> Vec<(Language, Language)> {
+    let uses = |target: &&TargetSettings| settings.engines_of(target).iter().any(|name| **name == *engine);
+    pairs_of(settings.targets.iter().filter(uses))
+}
+
+fn pairs_of<'a>(targets: impl Iterator<Item = &'a TargetSettings>) -> Vec<(Language, Language)> {
     let mut pairs = Vec::new();
-    for target in &settings.targets {
+    for target in targets {
         let pair = (target.source.language, target.language);
         if !pairs.contains(&pair) {
             pairs.push(pair);
@@ -188,8 +210,8 @@ pub fn language_pairs(settings: &Settings) -> Vec<(Language, Language)> {
 /// Lets all engines get what they need before they are made, at once. What cannot be had is logged: other engines may do
 /// without it.
 pub async fn prepare_engines(settings: &Settings) {
-    let pairs = language_pairs(settings);
     let prepared = settings.engine.order.iter().map(async |engine| {
+        let pairs = language_pairs_of(settings, engine.name());
         if let Err(reason) = engine.prepare(&pairs, settings.transport).await {
             log::warn!(upstream = engine.name(), reason = reason.as_str(); "engine not prepared");
         }
@@ -208,14 +230,22 @@ pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, Stri
     let factory: Factory<Vec<Rc<dyn Engine>>> =
         Arc::new(move || factories.iter().map(|factory| factory()).collect());
     let made = factory();
-    let unable: Vec<(Language, Language)> = language_pairs(settings)
-        .into_iter()
-        .filter(|(from, to)| !made.iter().any(|engine| engine.supports(*from, *to)))
-        .collect();
-    if unable.is_empty() {
+    let is_unable = |target: &&TargetSettings| {
+        let (own, from, to) = (settings.engines_of(target), target.source.language, target.language);
+        !made
+            .iter()
+            .any(|engine| own.iter().any(|name| **name == *engine.name()) && engine.supports(from, to))
+    };
+    let targets: Vec<&TargetSettings> = settings.targets.iter().filter(is_unable).collect();
+    if targets.is_empty() {
         return Ok(factory);
     }
-    let more = order.iter().filter_map(|engine| engine.more_languages(&unable));
+    let unable = pairs_of(targets.iter().copied());
+    let more = order.iter().filter_map(|engine| {
+        let used = language_pairs_of(settings, engine.name());
+        let unable: Vec<_> = unable.iter().copied().filter(|pair| used.contains(pair)).collect();
+        if unable.is_empty() { None } else { engine.more_languages(&unable) }
+    });
     let (keyed, free): (Vec<&dyn EngineKind>, Vec<&dyn EngineKind>) =
         unused.iter().partition(|kind| kind.needs_secret());
     let others = [(free, ""), (keyed, " with its key")].into_iter().filter(|(kinds, _)| !kinds.is_empty());
@@ -225,6 +255,21 @@ pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, Stri
     });
     let fixes: Vec<String> = more.chain(others).collect();
     let fixes = if fixes.is_empty() { String::new() } else { format!("; {}", fixes.join(", or ")) };
-    let unable: Vec<String> = unable.iter().map(|(from, to)| format!("{from}→{to}")).collect();
-    Err(format!("no engine in engine.order translates {}{fixes}", unable.join(", ")))
+    Err(format!("{}{fixes}", without_engine(settings, &targets)))
+}
+
+/// Says that no engine translates for these targets.
+fn without_engine(settings: &Settings, targets: &[&TargetSettings]) -> String {
+    let (own, common): (Vec<&TargetSettings>, Vec<&TargetSettings>) =
+        targets.iter().copied().partition(|target| target.engines.is_some());
+    let pairs = pairs_of(common.into_iter());
+    let pairs: Vec<String> = pairs.iter().map(|(from, to)| format!("{from}→{to}")).collect();
+    let common =
+        (!pairs.is_empty()).then(|| format!("no engine in engine.order translates {}", pairs.join(", ")));
+    let own = own.into_iter().map(|target| {
+        let (engines, from, to) =
+            (settings.engines_of(target).join(", "), target.source.language, target.language);
+        format!("none of the engines of {} ({engines}) translates {from}→{to}", target.id())
+    });
+    common.into_iter().chain(own).collect::<Vec<_>>().join(", and ")
 }

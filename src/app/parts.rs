@@ -67,6 +67,7 @@ impl Persistent {
             target: target.id(),
             account: target.account_id(),
             source: target.source.id(),
+            engines: settings.engines_of(target).to_vec(),
         });
         let mut publishers = Publishers::from_iter(self.publishers(settings, &targets));
         let pollers = settings.sources.iter().map(|source| self.poller(settings, source, polling, &targets));
@@ -88,7 +89,6 @@ impl Persistent {
                     queue: settings.router.queue,
                     routes: routes.collect(),
                     order_patience: settings.publisher.order_patience,
-                    engines: settings.engine.names(),
                     patience: PATIENCE,
                 },
                 upstreams: self.upstreams.clone(),

@@ -48,7 +48,7 @@ use crate::{
         overview::Overview,
         reloads::Reloads,
     },
-    engines::OF_NO_USE,
+    engines::{OF_NO_USE, unsupported},
     glossary,
     http::ReloadRequest,
     ledger::{self, Opened, Place},
@@ -383,10 +383,14 @@ impl Persistent {
         for engine in configured.unused_engines() {
             refusals.unusable(engine, OF_NO_USE);
         }
-        let pairs = super::language_pairs(settings);
         for engine in engines {
+            let pairs = super::language_pairs_of(settings, engine.name());
             if let Some(why) = engine.impairment(&pairs) {
                 refusals.unusable(engine.name(), &why);
+            } else if pairs.iter().any(|(from, to)| engine.supports(*from, *to))
+                && let Some(pairs) = unsupported(&**engine, &pairs)
+            {
+                warn!(engine = engine.name(), pairs = pairs.as_str(); "language pairs not supported");
             }
         }
         configured

@@ -101,8 +101,8 @@ async fn check_engines(settings: &Settings, offline: bool, findings: &mut Findin
         Err(why) if offline => findings.warn(&format!("engines: on this machine, {why}")),
         Err(why) => findings.add("engines", Err(why)),
         Ok(engines) => {
-            let pairs = app::language_pairs(settings);
             for (configured, engine) in settings.engine.order.iter().zip(engines()) {
+                let pairs = app::language_pairs_of(settings, engine.name());
                 let outcome =
                     if offline { Ok("not called".into()) } else { configured.check(&*engine, &pairs).await };
                 findings.add(engine.name(), outcome);

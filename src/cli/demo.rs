@@ -1,6 +1,8 @@
-//! `mynah demo` shows the whole pipeline on this machine alone: the sandbox's X has a small timeline, Apertium
-//! translates it, and Mynah publishes each language on an account of its own, on X, on Bluesky and on Mastodon. The
-//! command prints the translations as they are published.
+//! `mynah demo` shows the whole pipeline on this machine alone: the sandbox's X has a small timeline, engines on this machine
+//! translate it ([`engines`]), and Mynah publishes each language on an account of its own, on X, on Bluesky and on Mastodon.
+//! The command prints the translations as they are published.
+
+mod engines;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,7 +28,6 @@ use super::{
     summary::Summary,
 };
 use crate::{
-    engines::apertium::{Apertium, ApertiumSettings},
     settings::{self, Settings, SettingsSources},
     telemetry::logging::{self, LogFormat, Stream, printable},
 };
@@ -34,40 +35,44 @@ use crate::{
 /// The sample timeline, in the binary so that the demo needs no files.
 const TIMELINE: &str = include_str!("../../examples/timeline.jsonl");
 
-const INSTALL: &str = "the demo translates with Apertium, which is not installed; run \
-                       apt install apertium apertium-eng-spa apertium-eng-cat apertium-en-gl";
-
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
     /// Keep serving the page after everything is published
     #[arg(long)]
     keep: bool,
-    /// The languages to translate to: the first on X, the next on Bluesky, then on Mastodon, and again
-    #[arg(long, value_delimiter = ',', default_value = "es,ca,gl", value_name = "CODES")]
+    /// The languages to translate to: the first on X, the next on Bluesky, then on Mastodon, and again; by default three that
+    /// can be translated to here
+    #[arg(long, value_delimiter = ',', value_name = "CODES")]
     targets: Vec<Language>,
 }
 
 pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
     logging::init(LevelFilter::Warn, &[], Stream::Stderr, LogFormat::default());
-    check_apertium(&args.targets)?;
+    let engines = engines::choose(args.targets).await?;
     let folder = Scratch::new("demo")?;
     let plan = Plan {
         accounts: vec!["harbour_city".to_owned()],
-        targets: PlannedTarget::in_turn(&args.targets, &Network::ALL),
-        engines: vec!["apertium".to_owned()],
+        targets: PlannedTarget::in_turn(&engines.languages, &Network::ALL),
+        engines: engines.order,
+        engines_of: engines.by_language,
         start: "beginning",
     };
-    let sandbox = sandbox::start(&plan, timeline(folder.path())?).await?;
-    let settings = plan_settings(&plan, &sandbox, folder.path())?;
+    let explanation = engines.explanation.join(" ");
+    let sandbox = sandbox::start(&plan, timeline(folder.path())?, explanation).await?;
+    let settings = plan_settings(&plan, &sandbox, folder.path(), engines.models.as_deref())?;
 
     print_line(format_args!(
-        "@harbour_city in other languages: {}. The sandbox stands in for the networks, and Apertium translates.\n",
+        "@harbour_city in other languages: {}. The sandbox stands in for the networks.",
         plan.targets
             .iter()
             .map(|target| format!("{} on {}", target.language.name(), target.network.title()))
             .collect::<Vec<_>>()
             .join(", ")
     ));
+    for sentence in &engines.explanation {
+        print_line(printable(sentence));
+    }
+    print_line("");
     let started = Instant::now();
     let mut table = Table::new(&settings);
     let summary = publish_all(&settings, |event, _| table.show(event)).await?;
@@ -94,23 +99,6 @@ async fn close(
     Ok(())
 }
 
-fn check_apertium(targets: &[Language]) -> Result<(), Failure> {
-    use mynah_domain::ports::Engine as _;
-    let apertium =
-        Apertium::new(&ApertiumSettings::default()).map_err(|_| Failure::Work(INSTALL.to_owned()))?;
-    let from = Language::english();
-    let missing: Vec<&str> =
-        targets.iter().filter(|to| !apertium.supports(from, **to)).map(|to| to.code()).collect();
-    match missing.as_slice() {
-        [] => Ok(()),
-        all if all.len() == targets.len() => Err(Failure::Work(INSTALL.to_owned())),
-        some => Err(Failure::Work(format!(
-            "Apertium cannot translate from English to {} here; find its packages with `apt search apertium-`",
-            some.join(", ")
-        ))),
-    }
-}
-
 fn timeline(folder: &Path) -> Result<Vec<mynah_sandbox::TimelinePost>, Failure> {
     let file = folder.join("timeline.jsonl");
     fs::write(&file, TIMELINE).map_err(|error| Failure::Work(format!("{}: {error}", file.display())))?;
@@ -118,11 +106,20 @@ fn timeline(folder: &Path) -> Result<Vec<mynah_sandbox::TimelinePost>, Failure> 
 }
 
 /// Loads the settings from a file, so that the demo works exactly like a real service.
-fn plan_settings(plan: &Plan, sandbox: &Sandbox, folder: &Path) -> Result<Settings, Failure> {
+fn plan_settings(
+    plan: &Plan,
+    sandbox: &Sandbox,
+    folder: &Path,
+    models: Option<&Path>,
+) -> Result<Settings, Failure> {
     let file = folder.join("config.toml");
     let text = plan.config(&sandbox.url(), &folder.join("data"));
     fs::write(&file, text).map_err(|error| Failure::Work(format!("{}: {error}", file.display())))?;
-    let env: HashMap<String, String> = plan.secrets().into_iter().collect();
+    let mut env: HashMap<String, String> = plan.secrets().into_iter().collect();
+    // Only read: the demo's own folder is temporary.
+    if let Some(models) = models.and_then(Path::to_str) {
+        env.insert("MYNAH__ENGINE__FIREFOX__MODELS_DIR".into(), models.into());
+    }
     Ok(settings::load(&SettingsSources { file: Some(file), env, ..SettingsSources::default() })?)
 }
 

@@ -8,6 +8,7 @@ mod arguments;
 mod backup;
 mod benchmark;
 mod check;
+mod compare;
 mod confirm;
 mod demo;
 mod forget;
@@ -34,6 +35,7 @@ mod signals;
 mod status;
 mod summary;
 mod table;
+mod trial;
 
 use std::{ffi::OsString, fmt, process::ExitCode};
 
@@ -62,6 +64,7 @@ Examples:
   mynah login x @example_es                   log in to an account that publishes
   mynah check                                 check settings, keys and services
   echo 'Good morning!' | mynah preview        show its translations, their length and price
+  mynah compare --to es < posts.txt           translate posts with each engine, to choose one
   mynah once                                  publish everything that is waiting, then exit
   mynah run                                   follow the source until stopped
   mynah status                                show whether everything works, and what to do if not
@@ -111,6 +114,8 @@ enum Command {
     Logout(login::LogoutArgs),
     /// Show what a text or a post would become: translations, length, price, problems
     Preview(preview::PreviewArgs),
+    /// Translate posts with several engines, and show the translations side by side
+    Compare(compare::CompareArgs),
     /// Show how the service, its accounts and its engines are: what to look at first
     Status,
     /// Show throughput, latencies and errors
@@ -251,6 +256,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Login(login) => login::log_in(&login, args, json).await,
         Command::Logout(logout) => login::log_out(&logout, args, json).await,
         Command::Preview(preview) => preview::preview(&preview, args, json).await,
+        Command::Compare(compare) => compare::compare(&compare, args, json).await,
         Command::Status => status::status(json, &local()?).await,
         Command::Performance(performance) => performance::performance(&performance, json, &local()?).await,
         Command::Logs(logs) => logs::logs(&logs, json, &local()?).await,

@@ -70,7 +70,7 @@ pub(super) async fn models(args: ModelsArgs, sources: &SettingsArgs, json: bool)
     logging::init_for_command();
     let Loaded { settings, has_file } = load(sources)?;
     let firefox = firefox(&settings)?;
-    let pairs = if has_file { app::language_pairs(&settings) } else { Vec::new() };
+    let pairs = if has_file { pairs(&settings, &firefox.name) } else { Vec::new() };
     match args.command.unwrap_or(ModelsCommand::List { available: false }) {
         ModelsCommand::List { available: false } => list(&firefox, &pairs, json),
         ModelsCommand::List { available: true } => {
@@ -103,16 +103,36 @@ pub(super) async fn models(args: ModelsArgs, sources: &SettingsArgs, json: bool)
     }
 }
 
+/// What the targets need that the engine translates for; all of them if it is not used yet.
+fn pairs(settings: &Settings, engine: &str) -> Vec<(Language, Language)> {
+    match app::language_pairs_of(settings, engine) {
+        none if none.is_empty() => app::language_pairs(settings),
+        pairs => pairs,
+    }
+}
+
 struct Loaded {
     settings: Settings,
     /// Whether there is a settings file, so that its sources and targets mean something.
     has_file: bool,
 }
 
+/// Settings without a file, with a target, because settings need one.
+const DEFAULTS: &str = "[source]\naccount = \"models\"\nlanguage = \"en\"\n[[targets]]\nlanguage = \"es\"\naccount = \"models_es\"\n";
+
+/// The engine's settings as the user's file and environment have them; the defaults where these cannot be read, which is a
+/// matter for other commands.
+pub(super) fn firefox_of_user(args: &SettingsArgs) -> Option<FirefoxSettings> {
+    let sources = args.sources(Needed::NoSecret).ok()?;
+    let settings = match load(args) {
+        Ok(Loaded { settings, .. }) => settings,
+        Err(_) => settings::load_text(&sources, DEFAULTS).ok()?,
+    };
+    firefox(&settings).ok()
+}
+
 /// The settings, or the defaults where there is no settings file yet.
 fn load(args: &SettingsArgs) -> Result<Loaded, Failure> {
-    /// A target, because settings need one.
-    const DEFAULTS: &str = "[source]\naccount = \"models\"\nlanguage = \"en\"\n[[targets]]\nlanguage = \"es\"\naccount = \"models_es\"\n";
     let sources = args.sources(Needed::NoSecret)?;
     if sources.has_file() {
         return Ok(Loaded { settings: settings::load(&sources)?, has_file: true });

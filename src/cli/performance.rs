@@ -132,9 +132,10 @@ fn show(seen: &[Stats], live: bool) {
                 pace.under_way.to_string(),
                 pace.waiting.to_string(),
                 of(pace.batch, pace.batch_most),
+                stats.usage.get(name).map(ToString::to_string).unwrap_or_default(),
             ]
         });
-        table::print(["ENGINE", "CONCURRENCY", "IN FLIGHT", "WAITING", "TEXTS PER CALL"], rows);
+        table::print(["ENGINE", "CONCURRENCY", "IN FLIGHT", "WAITING", "TEXTS PER CALL", "USED"], rows);
         print_line("");
     }
     let jobs = stats.jobs.iter().map(|(target, counted)| {

@@ -4,16 +4,11 @@
 use std::{
     io::{BufRead as _, IsTerminal as _, Read as _},
     rc::Rc,
-    sync::Arc,
 };
 
 use clap::Args;
-use jiff::Timestamp;
 use mynah_actors::translator::{cascade::CallContext, task::Task};
-use mynah_domain::{
-    JobEvent, Language, MediaPolicy, Post, PostId, PostKind, Skip, SourceProfile, Style, Target, TargetId,
-    TooLong, Wordless, filters::Filters, ports::Engine, text::Masking,
-};
+use mynah_domain::{Post, Skip, SourceProfile, Target, ports::Engine};
 use serde::Serialize;
 use serde_json::json;
 
@@ -22,25 +17,19 @@ use super::{
     output::{self, print_note},
     print_json, print_line,
     scratch::Scratch,
+    trial::{self, LONGEST, TargetPreview, TrialArgs, empty, given, indented, no_engine, outcome, source},
 };
 use crate::{
     app,
-    control::names::Names,
-    settings::{self, InForce, Needed, Origin, Settings, SettingsSources, SourceSettings, kinds::Refusal},
+    settings::{Needed, Settings, kinds::Refusal},
     telemetry::logging::{self, printable},
 };
-
-/// The longest text that is read: a post has at most 25,000 characters.
-const LONGEST: u64 = 100_000;
 
 /// The maximum that is read with `--lines`, in bytes.
 const LONGEST_OF_LINES: u64 = 1 << 30;
 
 /// How many texts are translated at once.
 const AT_ONCE: usize = 20;
-
-/// Networks' prices are in millionths of a US dollar.
-const PER_DOLLAR: f64 = 1_000_000.0;
 
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
@@ -53,15 +42,8 @@ pub(super) struct PreviewArgs {
     /// on a year of posts
     #[arg(long, conflicts_with = "post")]
     lines: bool,
-    /// Only these languages, also ones that no target has; works without a settings file
-    #[arg(long, value_delimiter = ',', value_name = "CODES")]
-    to: Vec<Language>,
-    /// The source whose settings and targets to use, by its name or account, if there are several
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-    /// The language of the text; by default that of the source
-    #[arg(long, value_name = "CODE")]
-    from: Option<Language>,
+    #[command(flatten)]
+    trial: TrialArgs,
 }
 
 impl PreviewArgs {
@@ -97,37 +79,10 @@ struct ProtectedThing {
     text: String,
 }
 
-#[derive(Serialize)]
-struct TargetPreview {
-    language: String,
-    /// `None` for a language that no target has.
-    account: Option<String>,
-    engine: Option<String>,
-    text: Option<String>,
-    weighted_length: usize,
-    /// The maximum weight of a publication there.
-    #[serde(skip)]
-    most: usize,
-    parts: Vec<String>,
-    /// The network's charge for publishing it, in US dollars; engines bill separately.
-    price: f64,
-    findings: Vec<Finding>,
-    /// Why it is not republished there.
-    skipped: Option<Skip>,
-    /// Why it would not be published now.
-    reason: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Finding {
-    rule: String,
-    message: String,
-}
-
 pub(super) async fn preview(args: &PreviewArgs, sources: &SettingsArgs, json: bool) -> Result<(), Failure> {
     logging::init_for_command();
     let settings = &load(args, sources)?;
-    let targets = targets(args, settings)?;
+    let targets = trial::targets(&args.trial, settings)?;
     let (engines, asked) = if args.source_only {
         (Vec::new(), Vec::new())
     } else {
@@ -157,155 +112,18 @@ pub(super) async fn preview(args: &PreviewArgs, sources: &SettingsArgs, json: bo
 
 fn load(args: &PreviewArgs, sources: &SettingsArgs) -> Result<Settings, Failure> {
     let sources = sources.sources(args.needed())?;
-    if args.to.is_empty() || sources.has_file() {
-        return narrowed(settings::load(&sources)?, args);
-    }
-    if args.source.is_some() {
-        return Err(Failure::Usage(
-            "--source names a source of a settings file, and there is none; name a settings file with --config, or \
-             leave --source out"
-                .into(),
-        ));
-    }
-    if args.post.is_some() {
+    if args.post.is_some() && args.trial.needs_no_file(&sources) {
         return Err(Failure::Usage(
             "a post is read with the keys of its source; name a settings file with --config, or pipe a text to \
              standard input"
                 .into(),
         ));
     }
-    without_file(args, &sources)
-}
-
-/// The settings with only the source to preview, in the language that `--from` names, and with its targets.
-fn narrowed(mut settings: Settings, args: &PreviewArgs) -> Result<Settings, Failure> {
-    let names = Names::of(&settings);
-    let source = match (&args.source, settings.sources.as_slice()) {
-        (None, [only]) => only.clone(),
-        (None, _) => {
-            let all: Vec<String> = settings.sources.iter().map(|source| source.label()).collect();
-            return Err(Failure::Usage(format!(
-                "there are several sources; name one with --source: {}",
-                all.join(", ")
-            )));
-        }
-        (Some(name), all) => {
-            let id = names.source(name).map_err(|error| Failure::Usage(error.to_string()))?;
-            let chosen = all.iter().find(|source| source.id() == id);
-            chosen.cloned().ok_or_else(|| Failure::Usage(format!("there is no source {name:?}")))?
-        }
-    };
-    let id = source.id();
-    let language = args.from.unwrap_or(source.language);
-    let source = Arc::new(SourceSettings { language, ..(*source).clone() });
-    settings.targets.retain(|target| target.source.id() == id && target.language != language);
-    if settings.targets.is_empty() && args.to.is_empty() {
-        return Err(Failure::Usage(format!(
-            "{} has no target in another language than {}; correct --from, or name languages with --to",
-            source.label(),
-            language.name()
-        )));
-    }
-    for target in &mut settings.targets {
-        target.source = source.clone();
-    }
-    settings.sources = vec![source];
-    Ok(settings)
-}
-
-/// The settings of a preview without a settings file: these languages, and every engine that can be used here.
-fn without_file(args: &PreviewArgs, sources: &SettingsSources) -> Result<Settings, Failure> {
-    let is_set = |variable: &&str| {
-        let variables = [(*variable).to_owned(), format!("{variable}_FILE")];
-        variables.iter().any(|name| sources.env.get(name).is_some_and(|value| !value.is_empty()))
-    };
-    let usable = sources.engines.iter().filter(|kind| {
-        let secrets = kind.secrets();
-        secrets.is_empty() || secrets.iter().any(is_set)
-    });
-    let order: Vec<String> = usable.map(|kind| format!("{:?}", kind.name())).collect();
-    let targets: Vec<String> = (1..)
-        .zip(&args.to)
-        .map(|(number, language)| {
-            format!("[[targets]]\nlanguage = \"{language}\"\naccount = \"preview_{number}\"\n")
-        })
-        .collect();
-    let text = format!(
-        "[source]\naccount = \"preview\"\nlanguage = \"{}\"\n[engine]\norder = [{}]\n{}",
-        args.from.unwrap_or_else(Language::english),
-        order.join(", "),
-        targets.concat()
-    );
-    let mut settings = settings::load_text(sources, &text)?;
-    let is_chosen_here =
-        |one: &InForce| one.key == "engine.order" && matches!(one.origin, Origin::File { .. });
-    if settings.in_force().iter().any(is_chosen_here) {
-        // One that is not installed here is no mistake: nobody asked for it.
-        let transport = settings.transport;
-        settings.engine.order.retain(|engine| engine.factory(transport).is_ok());
-    }
-    if !args.source_only && app::engines(&settings).is_err() {
+    let settings = trial::load(&args.trial, &sources)?;
+    if args.trial.needs_no_file(&sources) && !args.source_only && app::engines(&settings).is_err() {
         return Err(Failure::Usage(no_engine(&settings)));
     }
-    for target in &mut settings.targets {
-        target.account.clear();
-    }
     Ok(settings)
-}
-
-/// The source to preview, the only one in narrowed settings.
-fn source(settings: &Settings) -> &SourceSettings {
-    #[expect(clippy::indexing_slicing, reason = "settings have at least one source")]
-    &settings.sources[0]
-}
-
-/// What to do so that an engine can be used.
-fn no_engine(settings: &Settings) -> String {
-    let languages: Vec<&str> = settings.targets.iter().map(|target| target.language.name()).collect();
-    let keys = settings.engine.unused.iter().filter_map(|kind| kind.secrets().first());
-    let keys = keys.map(|variable| format!("set {variable} to your key"));
-    let pairs = app::language_pairs(settings);
-    let others = settings.engine.order.iter().filter_map(|engine| engine.more_languages(&pairs));
-    let fixes: Vec<String> = keys.chain(others).collect();
-    format!(
-        "no engine that can be used here translates {} to {}; {}",
-        source(settings).language.name(),
-        languages.join(" and "),
-        fixes.join(", or ")
-    )
-}
-
-/// The targets to preview: with `--to` these languages, otherwise all targets. A language that no target has gets the
-/// defaults of a new one.
-fn targets(args: &PreviewArgs, settings: &Settings) -> Result<Vec<Target>, Failure> {
-    let configured = app::targets(settings).map_err(|error| Failure::Work(error.to_string()))?;
-    if args.to.is_empty() {
-        return Ok(configured);
-    }
-    let source = Arc::new(app::source_profile(source(settings)));
-    let of = |language: &Language| -> Vec<Target> {
-        let known: Vec<Target> =
-            configured.iter().filter(|target| target.language == *language).cloned().collect();
-        if known.is_empty() { vec![new_target(*language, source.clone())] } else { known }
-    };
-    Ok(args.to.iter().flat_map(of).collect())
-}
-
-fn new_target(language: Language, source: Arc<SourceProfile>) -> Target {
-    Target {
-        id: TargetId::new(source.network.name(), &format!("preview-{language}")),
-        network: source.network.clone(),
-        source,
-        language,
-        account: String::new(),
-        style: Style::default(),
-        masking: Masking::default(),
-        filters: Filters::default(),
-        media: MediaPolicy::None,
-        too_long: TooLong::Thread,
-        wordless: Wordless::default(),
-        link_card: true,
-    }
 }
 
 /// Prints a preview of each line, several at a time, because engines translate several texts in one call.
@@ -393,65 +211,6 @@ async fn target_previews(
         .collect()
 }
 
-fn empty(target: &Target) -> TargetPreview {
-    TargetPreview {
-        language: target.language.to_string(),
-        account: Some(target.account.clone()).filter(|account| !account.is_empty()),
-        engine: None,
-        text: None,
-        weighted_length: 0,
-        most: target.network.limits().text,
-        parts: Vec::new(),
-        price: 0.0,
-        findings: Vec::new(),
-        skipped: None,
-        reason: None,
-    }
-}
-
-fn outcome(task: Task, target: &Target) -> TargetPreview {
-    let (preview, network) = (empty(target), &*target.network);
-    match task.outcome {
-        Some(JobEvent::Translated(translation)) => {
-            let text = translation.parts.join(" ");
-            TargetPreview {
-                engine: Some(translation.engine),
-                weighted_length: network.weigh(&text),
-                price: dollars(translation.parts.iter().map(|part| network.price_of(part)).sum()),
-                text: Some(text),
-                parts: translation.parts,
-                ..preview
-            }
-        }
-        outcome => {
-            let reason = match outcome {
-                Some(JobEvent::Held(hold)) => Some(hold.reason),
-                Some(JobEvent::HandedBack { reason, .. } | JobEvent::Failed { reason }) => Some(reason),
-                _ => None,
-            };
-            let Some(rejected) = task.rejected else { return TargetPreview { reason, ..preview } };
-            let findings = rejected
-                .findings
-                .into_iter()
-                .map(|finding| Finding { rule: finding.rule.to_owned(), message: finding.message })
-                .collect();
-            let weighted_length = rejected.text.as_deref().map_or(0, |text| network.weigh(text));
-            TargetPreview {
-                engine: Some(rejected.engine),
-                weighted_length,
-                text: rejected.text,
-                findings,
-                reason,
-                ..preview
-            }
-        }
-    }
-}
-
-fn dollars(price: u32) -> f64 {
-    f64::from(price) / PER_DOLLAR
-}
-
 fn read_text() -> Result<String, Failure> {
     let mut text = String::new();
     let read = std::io::stdin().take(LONGEST + 1).read_to_string(&mut text);
@@ -465,25 +224,6 @@ fn read_text() -> Result<String, Failure> {
         }
         // The final line break belongs to the terminal, not to the text.
         Ok(_) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
-    }
-}
-
-/// A text as a post of the source; `number` distinguishes texts that are translated together.
-fn given(number: usize, text: &str) -> Post {
-    Post {
-        id: PostId(format!("preview-{number}")),
-        position: 0,
-        text: text.to_owned(),
-        entities: None,
-        language: None,
-        kind: PostKind::Original,
-        created_at: Timestamp::now(),
-        media: Vec::new(),
-        has_poll: false,
-        warning: None,
-        is_sensitive: false,
-        card: None,
-        versions: Vec::new(),
     }
 }
 
@@ -537,10 +277,4 @@ fn show(preview: &Preview) {
             print_line(format_args!("  {}", printable(reason)));
         }
     }
-}
-
-/// Untrusted text, indented and fit for a terminal.
-fn indented(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|line| format!("  {}", printable(line))).collect();
-    lines.join("\n")
 }

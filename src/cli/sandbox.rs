@@ -2,6 +2,7 @@
 //! can try everything without an account and without a bill.
 
 use std::{
+    collections::HashMap,
     fs,
     net::SocketAddr,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
@@ -82,7 +83,13 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
     };
     let config = if args.premium { config.with_premium() } else { config };
     let asks_model = args.engines.iter().any(|engine| ["gemini", "openai"].contains(&engine.as_str()));
-    let plan = Plan { accounts: args.account, targets, engines: args.engines, start: "beginning" };
+    let plan = Plan {
+        accounts: args.account,
+        targets,
+        engines: args.engines,
+        engines_of: HashMap::new(),
+        start: "beginning",
+    };
     let sandbox = mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))?;
     let elsewhere =
         if plan.uses(Network::Bluesky) || plan.uses(Network::Mastodon) { ", Bluesky, Mastodon" } else { "" };
@@ -213,6 +220,8 @@ pub(super) struct Plan {
     pub(super) accounts: Vec<String>,
     pub(super) targets: Vec<PlannedTarget>,
     pub(super) engines: Vec<String>,
+    /// The engines of the targets in some languages, in place of those.
+    pub(super) engines_of: HashMap<Language, Vec<String>>,
     pub(super) start: &'static str,
 }
 
@@ -230,7 +239,9 @@ impl Plan {
     /// The text of config.toml.
     pub(super) fn config(&self, url: &str, data_dir: &Path) -> String {
         use std::fmt::Write as _;
-        let engines: Vec<String> = self.engines.iter().map(|name| format!("{name:?}")).collect();
+        let list = |engines: &[String]| {
+            engines.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+        };
         let mut text = format!(
             "# Written by `mynah sandbox`: everything stays on this machine.\ndata_dir = \"{}\"\n\n",
             data_dir.display(),
@@ -258,6 +269,9 @@ impl Plan {
                     text,
                     "\n[[targets]]\n{source}{network}language = \"{language}\"\naccount = {handle:?}\n"
                 );
+                if let Some(engines) = self.engines_of.get(&language) {
+                    let _ = writeln!(text, "engines = [{}]", list(engines));
+                }
             }
         }
         let openai = if self.asks("openai") {
@@ -268,7 +282,7 @@ impl Plan {
         let _ = write!(
             text,
             "\n[engine]\norder = [{}]\n[engine.gemini]\nbase_url = {url:?}\n{openai}\n[x]\nbase_url = {url:?}\nmedia_hosts = [\"127.0.0.1\"]\n\n",
-            engines.join(", ")
+            list(&self.engines)
         );
         if self.uses(Network::Bluesky) {
             let _ = write!(text, "[bluesky]\nbase_url = {url:?}\nplc_url = {url:?}\nstream = \"server\"\n\n");
@@ -321,15 +335,17 @@ impl Plan {
     }
 }
 
-/// Starts a sandbox for a plan, on any free port.
+/// Starts a sandbox for a plan, on any free port, with a note on its page.
 pub(super) async fn start(
     plan: &Plan,
     timeline: Vec<mynah_sandbox::TimelinePost>,
+    note: String,
 ) -> Result<Sandbox, Failure> {
     let config = SandboxConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         timeline,
         rate_limits: RateLimits::unlimited(),
+        note: Some(note),
         ..with_accounts(&plan.accounts, &plan.targets)
     };
     mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))
@@ -365,6 +381,7 @@ mod tests {
             accounts: vec!["town".into()],
             targets: PlannedTarget::in_turn(&languages, &Network::ALL),
             engines: vec!["apertium".into()],
+            engines_of: HashMap::new(),
             start: "beginning",
         };
         let names: Vec<String> = plan.secrets().into_iter().map(|(name, _)| name).collect();

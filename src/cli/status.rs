@@ -70,12 +70,13 @@ fn show(status: &Status, settings: &Settings) {
             name if name.is_empty() || name == source.source => source.source.clone(),
             name => format!("{name} ({})", source.source),
         };
-        [format!("source {name}"), source.state.as_str().to_owned()]
+        [format!("source {name}"), source.state.as_str().to_owned(), String::new()]
     });
-    let engines =
-        engines.iter().map(|engine| [format!("engine {}", engine.engine), engine.state.as_str().to_owned()]);
+    let engines = engines.iter().map(|engine| {
+        [format!("engine {}", engine.engine), engine.state.as_str().to_owned(), engine.usage.to_string()]
+    });
     print_line("");
-    table::print(["SOURCE AND ENGINES", "STATE"], sources.chain(engines));
+    table::print(["SOURCE AND ENGINES", "STATE", "USED SINCE THE START"], sources.chain(engines));
 }
 
 fn row(account: &AccountStatus) -> [String; 8] {

@@ -55,7 +55,7 @@ pub struct ConfiguredTarget {
 }
 
 impl Configured {
-    /// What these settings configure; `engines` are those of `engine.order`.
+    /// What these settings configure; `engines` are all that are used.
     pub fn of(settings: &Settings, engines: &[Rc<dyn Engine>]) -> Self {
         let target = |target: &TargetSettings| ConfiguredTarget {
             id: target.id(),
@@ -64,10 +64,14 @@ impl Configured {
             language: target.language,
             caps: target.caps,
             connection: target.connection.clone(),
-            engines: engines
+            engines: settings
+                .engines_of(target)
                 .iter()
-                .filter(|engine| engine.supports(target.source.language, target.language))
-                .map(|engine| engine.name().into())
+                .filter(|name| {
+                    let engine = engines.iter().find(|engine| engine.name() == &***name);
+                    engine.is_some_and(|engine| engine.supports(target.source.language, target.language))
+                })
+                .cloned()
                 .collect(),
         };
         let labels: Vec<String> = settings.sources.iter().map(|source| source.label()).collect();

@@ -36,6 +36,7 @@ pub async fn stats(report: &StatsReport, overview: &Overview) -> Result<Stats, L
             .map(|(name, made)| (name.to_string(), operation(made)))
             .collect(),
         counts: report.counts.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
+        usage: report.usage.iter().map(|(name, usage)| (name.to_string(), (*usage).into())).collect(),
         jobs: by_target,
         restarts: actors.iter().map(|(name, actor)| (name.clone(), actor.restarts.total())).collect(),
         restart_reasons: actors

@@ -28,7 +28,7 @@ use super::{
     configured::{Configured, ConfiguredSource, ConfiguredTarget},
     news::News,
     reloads::Reloads,
-    wire::{AccountState, AccountStatus, EngineState, EngineStatus, PollerState, PollerStatus},
+    wire::{AccountState, AccountStatus, EngineState, EngineStatus, EngineUsage, PollerState, PollerStatus},
 };
 use crate::networks::Networks;
 
@@ -121,7 +121,7 @@ impl Overview {
                 }
                 None => (EngineState::Ok, None),
             };
-            EngineStatus { engine: engine.to_string(), state, reason }
+            EngineStatus { engine: engine.to_string(), state, reason, usage: EngineUsage::default() }
         };
         self.configured.borrow().engines.iter().map(status).collect()
     }

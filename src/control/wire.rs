@@ -1,11 +1,14 @@
 //! The JSON that the admin API, the commands and scripts exchange. Field names are part of the API. Post text in it is
 //! only data, whatever it contains.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use mynah_domain::{
-    AccountId, JobState, PostId, job::RejectedTranslation, ports::ledger::JobLine, text::EntityKind,
+    AccountId, JobState, PostId,
+    job::RejectedTranslation,
+    ports::{Usage, ledger::JobLine},
+    text::EntityKind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -196,6 +199,9 @@ pub struct Stats {
     /// The instances, if several may share the ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Instances>,
+    /// What each engine's service counted, by the engine's name, over the whole uptime.
+    #[serde(default)]
+    pub usage: BTreeMap<String, EngineUsage>,
     /// Limits on the calls to each engine that was called, by name.
     #[serde(default)]
     pub upstreams: BTreeMap<String, Pace>,
@@ -327,6 +333,47 @@ pub struct EngineStatus {
     pub state: EngineState,
     /// Why not, and what to do.
     pub reason: Option<String>,
+    /// What its service counted since the start.
+    #[serde(default)]
+    pub usage: EngineUsage,
+}
+
+/// What an engine's service counted; `None` for counts that it does not report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EngineUsage {
+    /// Tokens of the requests, instructions included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    /// Tokens of the answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
+    /// Characters, from a service that charges by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billed_characters: Option<u64>,
+}
+
+impl From<Usage> for EngineUsage {
+    fn from(Usage { input_tokens, output_tokens, billed_characters }: Usage) -> Self {
+        Self { input_tokens, output_tokens, billed_characters }
+    }
+}
+
+impl From<EngineUsage> for Usage {
+    fn from(EngineUsage { input_tokens, output_tokens, billed_characters }: EngineUsage) -> Self {
+        Self { input_tokens, output_tokens, billed_characters }
+    }
+}
+
+impl fmt::Display for EngineUsage {
+    /// `1200 tokens in, 340 out`, or `5000 characters`; nothing if nothing is known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            self.input_tokens.map(|tokens| format!("{tokens} tokens in")),
+            self.output_tokens.map(|tokens| format!("{tokens} out")),
+            self.billed_characters.map(|characters| format!("{characters} characters")),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Whether an engine translates.

@@ -62,8 +62,9 @@ pub struct EngineSection<'a> {
     pub kind: &'a str,
     /// `engine.timeout`, for one that has no timeout of its own; `None` where there is a problem with it.
     pub timeout: Option<Duration>,
-    /// Whether `engine.order` names it. Only then must its secrets be there.
-    pub is_used: bool,
+    /// The key of the setting that names it first, `engine.order` or a target's; `None` if nothing uses it. Its secrets must be
+    /// there only if something does.
+    pub named_in: Option<&'a str>,
     /// Mynah's own folder, for one that stores files; `None` where there is a problem with it.
     pub data_dir: Option<&'a Path>,
 }
@@ -71,7 +72,7 @@ pub struct EngineSection<'a> {
 impl<'a> EngineSection<'a> {
     /// A section of which only the names matter: for messages about an engine that was made from it.
     pub(super) fn named(name: &'a str, kind: &'a str) -> Self {
-        Self { name, kind, timeout: None, is_used: false, data_dir: None }
+        Self { name, kind, timeout: None, named_in: None, data_dir: None }
     }
 
     /// The whole key of a setting in it: `engine.gemini.model`.
@@ -96,17 +97,19 @@ impl<'a> EngineSection<'a> {
     }
 
     /// Its secret, from the first of [its variables](Self::variables) that is set; `None` where the engine is not used, or where
-    /// there is a problem, which the vault has. `missing` says what is wrong without the secret, and what to do.
-    pub fn secret(
-        &self,
-        vault: &mut Vault<'_>,
-        of_kind: &[&str],
-        missing: impl FnOnce() -> (String, String),
-    ) -> Option<SecretString> {
+    /// there is a problem, which the vault has. `whence` says where people get one: `a key comes from https://…`.
+    pub fn secret(&self, vault: &mut Vault<'_>, of_kind: &[&str], whence: &str) -> Option<SecretString> {
         let found = self.secret_if_set(vault, of_kind);
-        let variable =
-            Some(self.variable(of_kind)).filter(|variable| self.is_used && !variable.is_empty())?;
-        vault.need(Needed::Engines, &variable, found, missing)
+        let named_in = self.named_in?;
+        let variable = Some(self.variable(of_kind)).filter(|variable| !variable.is_empty())?;
+        vault.need(Needed::Engines, &variable, found, || {
+            let name = self.name;
+            let fix = format!(
+                "set {variable}, or set {variable}_FILE to a file that contains it ({whence}), or remove {name:?} from \
+                 {named_in}"
+            );
+            (format!("{name} is in {named_in}, but has no key"), fix)
+        })
     }
 
     /// The same for an engine that may have no secret: no problem where none is set.
@@ -114,7 +117,7 @@ impl<'a> EngineSection<'a> {
     /// # Errors
     /// If there was a problem, which the vault has.
     pub fn secret_if_set(&self, vault: &mut Vault<'_>, of_kind: &[&str]) -> Found {
-        if !self.is_used {
+        if self.named_in.is_none() {
             return Ok(None);
         }
         for variable in self.variables(of_kind) {
@@ -146,6 +149,11 @@ pub trait ConfiguredEngine: Any + fmt::Debug + Send + Sync {
     /// # Errors
     /// A sentence that says why the engine cannot be used at all, and what to do.
     fn factory(&self, transport: Transport) -> Result<EngineFactory, String>;
+
+    /// Whether it charges nothing, because it runs on this machine.
+    fn is_free(&self) -> bool {
+        false
+    }
 
     /// What to do so that it translates between these languages, each `(from, to)`, as part of a sentence; `None` where that
     /// cannot be done.
@@ -183,9 +191,15 @@ async fn translate_a_word(engine: &dyn Engine, pairs: &[(Language, Language)]) -
     try_engine(engine, pairs).await.map_err(|error| error.to_string())
 }
 
-/// What is wrong with an engine that supports no target's language.
-pub const OF_NO_USE: &str =
-    "it supports no target's language; remove it from engine.order, or install its packages";
+/// What is wrong with an engine that supports no language of the targets that use it.
+pub const OF_NO_USE: &str = "it supports no target's language; remove it from engine.order and the targets' engines, or install its packages";
+
+/// Which of these pairs of languages an engine does not translate: `en→gl, en→eu`; `None` if it translates all.
+pub fn unsupported(engine: &dyn Engine, pairs: &[(Language, Language)]) -> Option<String> {
+    let unsupported = pairs.iter().filter(|(from, to)| !engine.supports(*from, *to));
+    let names: Vec<String> = unsupported.map(|(from, to)| format!("{from}→{to}")).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
 
 /// Asks an engine to translate a word between the first of these languages, each `(from, to)`, that it supports; returns
 /// what it answered, for a person.
@@ -198,7 +212,13 @@ pub async fn try_engine(engine: &dyn Engine, pairs: &[(Language, Language)]) -> 
     };
     let hello = MaskedText(vec![Segment::Words("Hello".into())]);
     match engine.translate(&[Item::new(hello, from, to)]).await?.items.into_iter().next() {
-        Some(Ok(text)) => Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), to.name())),
+        Some(Ok(text)) => {
+            let translated = format!("“Hello” is “{}” in {}", printable(&text.key()), to.name());
+            Ok(match unsupported(engine, pairs) {
+                None => translated,
+                Some(unsupported) => format!("{translated}; it does not translate {unsupported}"),
+            })
+        }
         Some(Err(error)) => Err(EngineError::Unavailable(error.to_string())),
         None => Err(EngineError::Unavailable("the engine returned no translation".into())),
     }

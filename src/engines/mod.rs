@@ -19,7 +19,18 @@ mod marked;
 pub mod openai;
 mod routes;
 
-pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, OF_NO_USE, try_engine};
+use std::time::Duration;
+
+pub use kind::{
+    ConfiguredEngine, EngineFactory, EngineKind, EngineSection, OF_NO_USE, try_engine, unsupported,
+};
+
+use crate::http_client::{HttpClient, Limits, Transport};
+
+/// The client for calls to an engine's service. Engines of one arbiter with the same name and limits share its connections.
+fn client(name: &str, connections: usize, timeout: Duration, transport: Transport) -> HttpClient {
+    HttpClient::shared(name, Limits { connections, transport, timeout, ..Limits::default() })
+}
 
 /// Every kind of engine there is. A preview without settings tries them in this order.
 const KINDS: [&dyn EngineKind; 7] = [

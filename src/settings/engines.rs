@@ -8,8 +8,9 @@ use mynah_actors::upstreams::refusals::Fallback;
 use super::{
     kinds::{call, choice, engines},
     model::EngineSettings,
-    reader::Reader,
+    reader::{Outcome, Reader},
     secrets::Vault,
+    targets::engines_key,
 };
 use crate::engines::{EngineKind, EngineSection, Engines};
 
@@ -21,26 +22,38 @@ const SHARED: [&str; 3] = ["order", "fallback", "timeout"];
 /// The longest name of a section.
 const MOST: usize = 40;
 
+/// Who names engines, besides `engine.order`.
+#[derive(Clone, Copy)]
+pub(super) struct Naming<'a> {
+    /// The targets that have lists of their own.
+    pub(super) own: &'a [Outcome<Vec<String>>],
+    /// The command, if it chooses the engines itself.
+    pub(super) only: Option<&'a [String]>,
+}
+
+/// Reads all sections and makes the engines that are used.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     vault: &mut Vault<'_>,
     known: &Engines,
+    Sections(sections): &Sections,
+    naming: Naming<'_>,
     data_dir: Option<&Path>,
 ) -> Option<EngineSettings> {
-    let sections = sections(reader, known);
     let names: Vec<&str> = sections.iter().map(|section| section.name.as_str()).collect();
     let order = reader.or("engine.order", "gemini, apertium", engines(&names));
+    let used = used(reader, order.as_deref(), naming);
     let fallback = reader.or("engine.fallback", "publish", choice(&FALLBACKS));
     let timeout = reader.or("engine.timeout", "30s", call);
     // All sections are read and checked, even of engines that are not in the order.
     let (mut configured, mut spare) = (Vec::new(), Vec::new());
     let mut secrets = BTreeMap::new();
-    let place_of = |name: &str| order.as_ref().and_then(|order| order.iter().position(|one| one == name));
-    for Section { name, kind } in &sections {
+    let place_of = |name: &str| used.iter().position(|(used, _)| used == name);
+    for Section { name, kind } in sections {
         let place = place_of(name);
+        let named_in = place.and_then(|place| used.get(place)).map(|(_, key)| key.as_str());
         let engine = kind.and_then(|kind| {
-            let section =
-                EngineSection { name, kind: kind.name(), timeout, is_used: place.is_some(), data_dir };
+            let section = EngineSection { name, kind: kind.name(), timeout, named_in, data_dir };
             if place.is_some() {
                 secrets.insert(name.clone(), section.variables(kind.secrets()));
             }
@@ -54,8 +67,57 @@ pub(super) fn read(
     let unused = known.iter().filter(|kind| place_of(kind.name()).is_none()).collect();
     configured.sort_by_key(|(place, _)| *place);
     let configured = configured.into_iter().map(|(_, engine)| engine).collect::<Option<_>>();
-    order?;
-    Some(EngineSettings { order: configured?, unused, spare, secrets, fallback: fallback? })
+    let common = naming.only.map_or(order?, <[String]>::to_vec).into_iter();
+    let common = common.filter(|name| place_of(name).is_some()).map(Into::into);
+    let sections = sections.iter().map(|section| section.name.clone());
+    Some(EngineSettings {
+        order: configured?,
+        common: common.collect(),
+        sections: sections.collect(),
+        unused,
+        spare,
+        secrets,
+        fallback: fallback?,
+    })
+}
+
+/// The engines that any target uses, each with the key of the setting that names it first.
+fn used(
+    reader: &Reader<'_>,
+    order: Option<&[String]>,
+    Naming { own, only }: Naming<'_>,
+) -> Vec<(String, String)> {
+    if let Some(only) = only {
+        return only.iter().map(|name| (name.clone(), "--engines".to_owned())).collect();
+    }
+    let has_own = |list: &Outcome<Vec<String>>| matches!(list, Ok(Some(_)));
+    // Nobody needs the keys of engines that no target uses.
+    let common = order.filter(|_| own.is_empty() || !own.iter().all(has_own)).unwrap_or_default();
+    let mut used: Vec<(String, String)> =
+        common.iter().map(|name| (name.clone(), "engine.order".to_owned())).collect();
+    for (index, list) in own.iter().enumerate() {
+        for name in list.iter().flatten().flatten() {
+            if !used.iter().any(|(known, _)| known == name) {
+                let own = engines_key(index);
+                let key = if reader.is_written(&own) { own } else { "defaults.targets.engines".into() };
+                used.push((name.clone(), key));
+            }
+        }
+    }
+    used
+}
+
+/// The sections under `engine`. They are read before the targets, which may name them.
+pub(super) struct Sections(Vec<Section>);
+
+impl Sections {
+    pub(super) fn read(reader: &mut Reader<'_>, known: &Engines) -> Self {
+        Self(sections(reader, known))
+    }
+
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.0.iter().map(|section| section.name.as_str()).collect()
+    }
 }
 
 /// A section under `engine`.

@@ -109,7 +109,8 @@ pub fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&ValueKind) -> Read<T> 
     }
 }
 
-fn did_you_mean<'a>(word: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
+/// Names what was probably meant, and all that is valid.
+pub fn did_you_mean<'a>(word: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
     let all = names.clone().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     match nearest(word, names) {
         Some(name) => format!("did you mean {name:?}? Valid values: {all}"),

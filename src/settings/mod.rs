@@ -62,6 +62,8 @@ pub struct SettingsSources {
     pub overrides: Vec<String>,
     /// Which secrets are required.
     pub needed: Needed,
+    /// The only engines to use, by their names, whatever the settings name: for a command that compares engines.
+    pub only_engines: Option<Vec<String>>,
     /// Which networks may be named.
     pub networks: Networks,
     /// Which engines may be named.
@@ -121,7 +123,11 @@ fn load_layers(
     };
     let mut reader = Reader::new(&layers, problems);
     let mut vault = Vault::new(&sources.env, sources.needed).with_store();
-    let registries = Registries { networks: &sources.networks, engines: &sources.engines };
+    let registries = Registries {
+        networks: &sources.networks,
+        engines: &sources.engines,
+        only_engines: sources.only_engines.as_deref(),
+    };
     let settings = read::settings(&mut reader, &mut vault, registries);
     let Reader { mut problems, mut in_force, missing, .. } = reader;
     let unknown = unknown::find(&layers, registries, &sources.env);
@@ -178,7 +184,8 @@ pub struct KnownKey {
 
 /// All keys with their defaults under a preset, in the order in which they are read.
 pub fn known_keys(preset: Preset) -> Vec<KnownKey> {
-    known_keys_with(preset, Registries { networks: &Networks::default(), engines: &Engines::default() })
+    let (networks, engines) = (&Networks::default(), &Engines::default());
+    known_keys_with(preset, Registries { networks, engines, only_engines: None })
 }
 
 /// The networks and engines that settings may name.
@@ -186,6 +193,8 @@ pub fn known_keys(preset: Preset) -> Vec<KnownKey> {
 struct Registries<'a> {
     networks: &'a Networks,
     engines: &'a Engines,
+    /// The only engines to use, if the command chooses them.
+    only_engines: Option<&'a [String]>,
 }
 
 /// [`known_keys`] for these networks and engines.

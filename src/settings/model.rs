@@ -99,6 +99,11 @@ impl Settings {
         self.targets.iter().filter(move |target| target.source.id() == id)
     }
 
+    /// The names of the engines that translate for a target, in the order in which they are tried.
+    pub fn engines_of<'a>(&'a self, target: &'a TargetSettings) -> &'a [Arc<str>] {
+        target.engines.as_deref().unwrap_or(&self.engine.common)
+    }
+
     /// What `mynah login` stored, if the command needs secrets.
     pub fn logins(&self) -> &Logins {
         &self.logins
@@ -247,6 +252,8 @@ pub struct TargetSettings {
     pub wordless: Wordless,
     /// Whether links get cards, on a network where whoever publishes adds them.
     pub link_card: bool,
+    /// The names of the engines that translate for it, if it has a list of its own: see [`Settings::engines_of`].
+    pub engines: Option<Vec<Arc<str>>>,
     /// Its own caps, or the publisher's.
     pub caps: Caps,
 }
@@ -275,13 +282,18 @@ impl TargetSettings {
 /// Settings for the translation engines.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// At least one, each name once; if one fails, the next is tried.
+    /// All that are used, at least one, each name once: those of `engine.order`, unless every target has a list of its own, and
+    /// then those that only targets name.
     pub order: Vec<Arc<dyn ConfiguredEngine>>,
-    /// The engines that are not in the order.
+    /// The names of those that translate for a target without a list of its own; if one fails, the next is tried.
+    pub common: Vec<Arc<str>>,
+    /// The names of all sections, used or not.
+    pub sections: Vec<String>,
+    /// The kinds of engines that are not used.
     pub unused: Vec<&'static dyn EngineKind>,
     /// The settings of those among them that could be used, for commands that prepare them.
     pub spare: Vec<Arc<dyn ConfiguredEngine>>,
-    /// The variables that may hold the secret of each engine in the order, by its name.
+    /// The variables that may hold the secret of each engine that is used, by its name.
     pub secrets: BTreeMap<String, Vec<String>>,
     /// Whether the next engine may translate what an engine refuses.
     pub fallback: Fallback,

@@ -12,7 +12,8 @@ use mynah_domain::{
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Needed, Registries, engines,
+    Needed, Registries,
+    engines::{self, Naming, Sections},
     kinds::{
         LEVELS, Read, TICK, brief, cache_address, cap, choice, count, duration, file, folder, ledger_address,
         listen, module_levels, preset, refuse, retention, text_of,
@@ -52,7 +53,7 @@ const LONGEST_LEASE: Duration = Duration::from_mins(5);
 pub(super) fn settings(
     reader: &mut Reader<'_>,
     vault: &mut Vault<'_>,
-    Registries { networks, engines: registered }: Registries<'_>,
+    Registries { networks, engines: registered, only_engines }: Registries<'_>,
 ) -> Option<Settings> {
     let preset = reader.or("preset", "balanced", preset);
     reader.follow(preset.unwrap_or_default());
@@ -68,8 +69,15 @@ pub(super) fn settings(
     let caps =
         daily.zip(monthly).map(|(daily, monthly)| Caps { daily: general(daily), monthly: general(monthly) });
     let target_accounts = targets::accounts(reader, networks, &followed);
-    let targets = targets::read(reader, &target_accounts, &Common { followed: &followed, caps });
-    let engine = engines::read(reader, vault, registered, data_dir.as_deref());
+    let sections = Sections::read(reader, registered);
+    let mut own_engines = targets::own_engines(reader, &target_accounts, &sections.names());
+    if only_engines.is_some() {
+        own_engines.iter_mut().flatten().for_each(|own| *own = None);
+    }
+    let common = Common { followed: &followed, caps, engines: &own_engines };
+    let targets = targets::read(reader, &target_accounts, &common);
+    let naming = Naming { own: &own_engines, only: only_engines };
+    let engine = engines::read(reader, vault, registered, &sections, naming, data_dir.as_deref());
     let transport = transport(reader);
     let connected = connect(reader, vault, networks, &followed, &target_accounts, transport);
     let router = router(reader);

@@ -11,10 +11,10 @@ use mynah_domain::{
 };
 
 use super::{
-    kinds::{cap, choice, file, filters, flag, instructions, language, name, source_of_target},
+    kinds::{cap, choice, engines, file, filters, flag, instructions, language, name, source_of_target},
     model::{SourceSettings, TargetSettings},
     read::Account,
-    reader::Reader,
+    reader::{Outcome, Reader},
     sources::FollowedAccounts,
 };
 use crate::networks::{Networks, Published};
@@ -40,6 +40,8 @@ pub(super) struct Common<'a> {
     pub(super) followed: &'a FollowedAccounts,
     /// The publisher's.
     pub(super) caps: Option<Caps>,
+    /// The engines that each target names, if it has a list of its own.
+    pub(super) engines: &'a [Outcome<Vec<String>>],
 }
 
 /// The account of a target, as far as it could be read.
@@ -83,6 +85,21 @@ pub(super) fn accounts(
         followed.check_all_are_followed(reader, &sources);
     }
     accounts
+}
+
+/// The engines of each target that names its own, out of all that there are.
+pub(super) fn own_engines(
+    reader: &mut Reader<'_>,
+    accounts: &[TargetAccount],
+    known: &[&str],
+) -> Vec<Outcome<Vec<String>>> {
+    let own = |index| reader.optional(&engines_key(index), engines(known));
+    (0..accounts.len()).map(own).collect()
+}
+
+/// The key of a target's own engines.
+pub(super) fn engines_key(index: usize) -> String {
+    format!("{}.engines", section(index))
 }
 
 /// The place of a target's source in the list of sources.
@@ -182,6 +199,7 @@ fn target(
     }
     let wordless = reader.or(&key("wordless"), "copy", choice(&WORDLESS));
     let link_card = reader.or(&key("link_card"), "true", flag);
+    let engines = common.engines.get(index).cloned().unwrap_or(Ok(None));
     let caps = caps?;
     let (network, account, name, source) = (account.network, account.whole()?, name.clone(), (*source)?);
     let (language, tone, adapt, mentions, hashtags) = (language?, tone?, adapt?, mentions?, hashtags?);
@@ -191,6 +209,8 @@ fn target(
     let media = if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None };
     let (too_long, long_posts, wordless) = (too_long?, long_posts?, wordless?);
     let (local_numbers, link_card, links) = (local_numbers?, link_card?, links?);
+    let engines: Option<Vec<Arc<str>>> =
+        engines.ok()?.map(|names| names.into_iter().map(Arc::from).collect());
     let finish = move |source, connection| TargetSettings {
         source,
         name,
@@ -212,6 +232,7 @@ fn target(
         long_posts,
         wordless,
         link_card,
+        engines,
         caps,
     };
     Some(Unconnected { source, finish: Box::new(finish) })

@@ -559,7 +559,7 @@ impl EngineKind for Parrot {
         vault: &mut Vault<'_>,
     ) -> Option<Arc<dyn ConfiguredEngine>> {
         let volume = reader.or(&section.key("volume"), "3", kinds::count(1..=11));
-        let key = section.secret(vault, self.secrets(), || ("no key".into(), "find one".into()));
+        let key = section.secret(vault, self.secrets(), "find one");
         Some(Arc::new(ConfiguredParrot { volume: volume?, key: key? }))
     }
 }

@@ -272,7 +272,7 @@ fn secret_variable(key: &str, layers: &Layers, registries: Registries<'_>) -> Op
         ["secret", "token", "password", "bearer", "credential", "api_key", "apikey", "consumer_key"];
     let name = key.rsplit('.').next()?.to_lowercase().replace('-', "_");
     SECRET_WORDS.iter().any(|word| name.contains(word)).then_some(())?;
-    let Registries { networks, engines } = registries;
+    let Registries { networks, engines, .. } = registries;
     let whole = key.to_lowercase();
     if whole.starts_with("admin") {
         return Some(secrets::ADMIN_TOKEN.into());

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::control::wire::{AccountState, EngineState, Instance, Instances, Pace, PollerState, Stats};
+use crate::control::wire::{
+    AccountState, EngineState, EngineUsage, Instance, Instances, Pace, PollerState, Stats,
+};
 
 /// The media type of [`text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -58,6 +60,7 @@ pub fn text(stats: &Stats) -> String {
     for (name, count) in &stats.counts {
         events.sample("", &[("event", name)], count);
     }
+    usage(out, &stats.usage);
     let mut jobs = Family::new(out, "mynah_jobs", "gauge", "Jobs in the ledger, by target and state.");
     for (target, states) in &stats.jobs {
         for (state, count) in states {
@@ -94,6 +97,26 @@ pub fn text(stats: &Stats) -> String {
         stats.uptime_seconds,
     );
     std::mem::take(out)
+}
+
+/// What the engines' services counted.
+fn usage(out: &mut String, usage: &BTreeMap<String, EngineUsage>) {
+    let help = "Tokens that an engine's service counted, by kind: input or output.";
+    let mut tokens = Family::new(out, "mynah_engine_tokens_total", "counter", help);
+    for (engine, used) in usage {
+        for (kind, count) in [("input", used.input_tokens), ("output", used.output_tokens)] {
+            if let Some(count) = count {
+                tokens.sample("", &[("engine", engine), ("kind", kind)], count);
+            }
+        }
+    }
+    let help = "Characters that an engine's service counted, if it charges by them.";
+    let mut characters = Family::new(out, "mynah_engine_characters_total", "counter", help);
+    for (engine, used) in usage {
+        if let Some(count) = used.billed_characters {
+            characters.sample("", &[("engine", engine)], count);
+        }
+    }
 }
 
 /// Whether the service, its accounts, its engines and its settings are as they should be.
@@ -225,6 +248,28 @@ mod tests {
             assert!(text.lines().any(|printed| printed == line), "{line}\n{text}");
             assert!(text.contains(&format!("# TYPE mynah_upstream_{name} gauge\n")), "{text}");
         }
+    }
+
+    #[test]
+    fn every_engine_has_what_its_service_counted_and_nothing_else() {
+        let model =
+            EngineUsage { input_tokens: Some(120), output_tokens: Some(45), ..EngineUsage::default() };
+        let service = EngineUsage { billed_characters: Some(800), ..EngineUsage::default() };
+        let usage = [("gemini".to_owned(), model), ("town".to_owned(), service)].into();
+        let text = text(&Stats { usage, ..Stats::default() });
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("mynah_engine_"))
+            .filter(|line| line.contains('{'))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "mynah_engine_tokens_total{engine=\"gemini\",kind=\"input\"} 120",
+                "mynah_engine_tokens_total{engine=\"gemini\",kind=\"output\"} 45",
+                "mynah_engine_characters_total{engine=\"town\"} 800",
+            ]
+        );
     }
 
     #[test]

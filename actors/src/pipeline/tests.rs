@@ -27,7 +27,6 @@ async fn a_stall_is_reported_until_work_moves_again() {
             queue: 10,
             routes: vec![Route::alone(es())],
             order_patience: Duration::from_hours(1),
-            engines: vec!["test".into()],
             patience: 3,
         },
         ledger: Arc::new(MemoryLedger::new([queued(1)], clock.clone())),

@@ -173,6 +173,7 @@ fn target() -> Target {
         too_long: mynah_domain::TooLong::Thread,
         wordless: mynah_domain::Wordless::Copy,
         link_card: true,
+        engines: mynah_domain::EngineOrder::All,
         source: mynah_domain::fixtures::source(),
         network: mynah_domain::fixtures::rules(),
     }
@@ -214,7 +215,6 @@ impl Bench {
                 queue: 10,
                 routes: vec![Route::alone(es())],
                 order_patience: Duration::from_hours(1),
-                engines: vec![],
                 patience: 3,
             },
             ledger: ledger.clone(),

@@ -254,7 +254,6 @@ impl Town {
                     .map(|target| Route { account: AccountId::from(&es()), ..Route::alone(target.clone()) })
                     .collect(),
                 order_patience: Duration::from_hours(1000),
-                engines: vec!["test".into()],
                 patience: 3,
             },
             ledger: ledger.clone(),

@@ -17,7 +17,7 @@ impl RouterState {
         let (window, completed, upstreams) =
             (self.window.borrow(), self.completed.borrow(), &self.parts.upstreams);
         let mut stages = Vec::new();
-        if !self.parts.settings.engines.iter().all(|engine| upstreams.is_down(engine)) {
+        if !self.parts.settings.routes.iter().all(|route| route.lacks_engines(upstreams)) {
             let (runnable, holders) = window.to_translate();
             let completed = completed.translation;
             stages.push(StageActivity { stage: "translation".into(), completed, runnable, holders });

@@ -20,13 +20,23 @@ pub struct Route {
     pub account: AccountId,
     /// The source that it follows, by its name in the ledger.
     pub source: String,
+    /// The names of the engines that translate for it.
+    pub engines: Vec<Arc<str>>,
+}
+
+impl Route {
+    /// Whether none of its engines answers.
+    pub(super) fn lacks_engines(&self, upstreams: &Upstreams) -> bool {
+        self.engines.iter().all(|engine| upstreams.is_down(engine))
+    }
 }
 
 #[cfg(test)]
 impl Route {
     /// The route of a target of the tests' source that shares its account with no other.
     pub(crate) fn alone(target: TargetId) -> Self {
-        Self { account: AccountId::from(&target), target, source: "net:town".into() }
+        let engines = vec!["test".into()];
+        Self { account: AccountId::from(&target), target, source: "net:town".into(), engines }
     }
 }
 
@@ -39,8 +49,6 @@ pub struct RouterSettings {
     pub routes: Vec<Route>,
     /// How long a job that keeps failing may block the jobs behind it.
     pub order_patience: Duration,
-    /// The names of the translation engines.
-    pub engines: Vec<Arc<str>>,
     /// After this many attempts without success, a job no longer prevents a run from ending.
     pub patience: u32,
 }

@@ -62,7 +62,6 @@ fn parts(ledger: Arc<MemoryLedger>) -> RouterParts {
             queue: 10,
             routes: vec![Route::alone(es())],
             order_patience: Duration::from_hours(1),
-            engines: vec!["test".into()],
             patience: 3,
         },
         ledger,

@@ -43,10 +43,13 @@ impl RouterState {
 
     /// Holds the jobs that have blocked others for too long; returns how long until the next one has.
     async fn hold_overdue(&self) -> Result<Option<Duration>, LedgerError> {
-        let RouterSettings { order_patience, engines, .. } = &self.parts.settings;
+        let RouterSettings { order_patience, routes, .. } = &self.parts.settings;
         let upstreams = &self.parts.upstreams;
         let is_down = |job: &Job| match job.translation {
-            None => engines.iter().all(|engine| upstreams.is_down(engine)),
+            None => {
+                let route = routes.iter().find(|route| route.target == job.target);
+                route.is_some_and(|route| route.lacks_engines(upstreams))
+            }
             Some(_) => upstreams.is_down(job.target.network()),
         };
         let (overdue, next) = self.window.borrow_mut().overdue(self.now(), *order_patience, is_down);

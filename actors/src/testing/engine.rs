@@ -19,6 +19,7 @@ use crate::{stats::Meter, translator::cascade::EngineCascade, upstreams::Upstrea
 
 /// Translates every text as the same words, followed by what is protected in it, and remembers what it was asked.
 pub(crate) struct FixedEngine {
+    name: &'static str,
     words: &'static str,
     takes_advice: bool,
     /// Holds every call.
@@ -28,7 +29,12 @@ pub(crate) struct FixedEngine {
 
 impl FixedEngine {
     pub(crate) fn new(words: &'static str) -> Self {
-        Self { words, takes_advice: false, gate: None, items: RefCell::default() }
+        Self { name: "test", words, takes_advice: false, gate: None, items: RefCell::default() }
+    }
+
+    /// The same under another name. Its revision stays.
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
     }
 
     /// The same, but it takes advice.
@@ -60,7 +66,7 @@ impl FixedEngine {
 #[async_trait(?Send)]
 impl Engine for FixedEngine {
     fn name(&self) -> &'static str {
-        "test"
+        self.name
     }
 
     fn revision(&self) -> String {

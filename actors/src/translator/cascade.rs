@@ -1,5 +1,5 @@
-//! Translates tasks: with the cache, then with the engines in the configured order. The next engine gets the tasks that
-//! the one before could not do: it was unreachable or out of quota, it refused, or its answer did not pass the gate,
+//! Translates tasks: with the cache, then with the engines of each task's target, in order. The next engine gets the tasks
+//! that the one before could not do: it was unreachable or out of quota, it refused, or its answer did not pass the gate,
 //! even after advice.
 //!
 //! - [`calls`]: the calls to one engine, within the limits of its limiter and circuit breaker.
@@ -20,6 +20,8 @@ mod elsewhere_tests;
 #[cfg(test)]
 mod limiter_tests;
 #[cfg(test)]
+mod order_tests;
+#[cfg(test)]
 mod progress_tests;
 #[cfg(test)]
 mod shape_tests;
@@ -35,7 +37,7 @@ use std::{
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Hold, JobEvent,
+    EngineOrder, Hold, JobEvent,
     backoff::Backoff,
     job::HoldKind,
     ports::{Clock, Engine},
@@ -44,7 +46,7 @@ use mynah_domain::{
 
 use super::task::{Judged, Retry, Task};
 use crate::{
-    cache::{Answer, Cache, Key, Lead, Look, shared::Shared},
+    cache::{self, Answer, Cache, Key, Lead, Look, shared::Shared},
     stats::Meter,
     supervision::{ActorRef, Heartbeat},
     upstreams::{Upstreams, refusals::RefusalKind},
@@ -58,7 +60,7 @@ const BRIEF_QUOTA_PAUSE: Duration = Duration::from_mins(1);
 /// After this many attempts without a usable answer the job is held, as asking costs money each time.
 const FEW_ATTEMPTS: u32 = 3;
 
-/// Translates tasks with the engines, in order.
+/// Translates tasks with the engines of their targets, in order.
 #[derive(Clone)]
 pub struct EngineCascade {
     /// Earlier translations; without a cache, every task goes to an engine.
@@ -122,11 +124,23 @@ impl EngineCascade {
         context: CallContext<'_>,
     ) {
         tasks.iter_mut().for_each(Task::copy_if_wordless);
-        for engine in engines {
-            for task in &mut *tasks {
-                task.begin();
+        let names = engines.iter().map(|engine| engine.name());
+        let orders: Vec<Vec<usize>> =
+            tasks.iter().map(|task| task.target.engines.places(names.clone())).collect();
+        let longest = orders.iter().map(Vec::len).max().unwrap_or_default();
+        // In each round, a task goes to the next engine of its target.
+        for round in 0..longest {
+            for (place, engine) in engines.iter().enumerate() {
+                let due = |order: &Vec<usize>| order.get(round) == Some(&place);
+                let due: Vec<usize> = (0..tasks.len()).filter(|number| due(&orders[*number])).collect();
+                if due.is_empty() {
+                    continue;
+                }
+                for number in &due {
+                    tasks[*number].begin();
+                }
+                self.try_engine(&**engine, tasks, due, context).await;
             }
-            self.try_engine(&**engine, tasks, context).await;
         }
         for (number, task) in tasks.iter_mut().enumerate() {
             if task.outcome.is_none() {
@@ -135,20 +149,29 @@ impl EngineCascade {
         }
     }
 
-    /// Lets an engine do the tasks without an outcome that it supports, except those that the cache can answer.
+    /// Lets an engine do those of the `due` tasks that have no outcome and that it supports, except those that the cache can
+    /// answer.
     ///
     /// This goes in rounds: look keys up, call the engine for those that this worker leads, then wait for those that
     /// other workers lead. A worker looks each key up once per round, so it never waits for itself, and it waits only
     /// while it leads nothing, so no two workers wait for each other. If the leader of a key gives up, the next round
     /// looks it up again.
-    async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], context: CallContext<'_>) {
+    async fn try_engine(
+        &self,
+        engine: &dyn Engine,
+        tasks: &mut [Task],
+        due: Vec<usize>,
+        context: CallContext<'_>,
+    ) {
         let calls = Calls::new(self, engine, context);
-        let open = tasks.iter().enumerate().filter(|(_, Task { outcome, target, .. })| {
+        let due = due.into_iter().map(|number| (number, &tasks[number]));
+        let open = due.filter(|(_, Task { outcome, target, .. })| {
             outcome.is_none() && engine.supports(target.source.language, target.language)
         });
         // No other engine may translate what must wait for one that refused it.
         let open = open.filter(|(_, task)| task.waits_for.is_none());
-        let open = open.map(|(number, task)| (task.key(&calls.revision, engine.takes_advice()), number));
+        let maker = cache::maker(engine);
+        let open = open.map(|(number, task)| (task.key(&maker, engine.takes_advice()), number));
         let mut open: Vec<Open> = open.collect();
         // Tasks to call for without a lead on their key.
         let mut without_lead: Vec<Wanted> = Vec::new();
@@ -235,9 +258,13 @@ impl EngineCascade {
             return held;
         }
         if task.troubles.is_empty() {
+            let (who, fix) = match &task.target.engines {
+                EngineOrder::All => ("no engine", "to engine.order"),
+                EngineOrder::Only(_) => ("none of the target's engines", "to its list, or to engine.order,"),
+            };
             return JobEvent::Failed {
                 reason: format!(
-                    "no engine translates {} to {}; add one that does to engine.order and retry it",
+                    "{who} translates {} to {}; add one that does {fix} and retry it",
                     task.target.source.language.name(),
                     task.target.language.name()
                 ),

@@ -208,22 +208,22 @@ impl Task {
         }
     }
 
-    /// The cache key of its translation by an engine. An engine that takes no advice reads only the text, so for it a
+    /// The cache key of its translation by an engine, which is named as by [`maker`](crate::cache::maker). An engine that takes no advice reads only the text, so for it a
     /// template with another number has the same key. For other engines the number must be of the same class
     /// ([`mynah_domain::text::plural`]), unless the instructions may do more with a number than agree with it, such as
     /// converting measures.
-    pub fn key(&self, revision: &str, takes_advice: bool) -> Key {
+    pub fn key(&self, maker: &str, takes_advice: bool) -> Key {
         let Target { source, language, style, .. } = &self.target;
         let languages = (source.language, *language);
         if !takes_advice {
-            return Key::new(&self.mask.text.key(), languages, &Style::default(), &[], revision);
+            return Key::new(&self.mask.text.key(), languages, &Style::default(), &[], maker);
         }
         let text = if style.adapt || !style.instructions.is_empty() {
             self.mask.key()
         } else {
             self.mask.key_between(source.language, *language)
         };
-        Key::new(&text, languages, style, &self.context, revision)
+        Key::new(&text, languages, style, &self.context, maker)
     }
 
     /// The item to send to an engine.

@@ -50,7 +50,6 @@ async fn translate_for(target: Target, jobs: Vec<Job>, engine: &Rc<FixedEngine>)
             queue: 10,
             routes: [es(), TargetId::new("net", "gone")].map(Route::alone).into(),
             order_patience: Duration::from_hours(1000),
-            engines: vec!["test".into()],
             patience: 3,
         },
         ledger: ledger.clone(),

@@ -15,8 +15,8 @@ pub trait Engine {
     /// coexist, and it never changes while the engine lives.
     fn name(&self) -> &str;
 
-    /// Its kind, together with everything else that changes its translations, such as a model. It is part of the cache
-    /// key and of each job's record, and never changes while the engine lives.
+    /// Its kind, together with everything else that changes its translations, such as a model; without spaces. It is part of
+    /// the cache key and of each job's record, and never changes while the engine lives.
     fn revision(&self) -> String;
 
     /// Whether it can translate from one language to the other.
@@ -139,6 +139,18 @@ impl Usage {
         self.input_tokens = sum([self.input_tokens, other.input_tokens]);
         self.output_tokens = sum([self.output_tokens, other.output_tokens]);
         self.billed_characters = sum([self.billed_characters, other.billed_characters]);
+    }
+}
+
+impl Usage {
+    /// Each count with its name in measurements.
+    pub fn counts(&self) -> [(&'static str, Option<u64>); 3] {
+        let Self { input_tokens, output_tokens, billed_characters } = *self;
+        [
+            ("input_tokens", input_tokens),
+            ("output_tokens", output_tokens),
+            ("billed_characters", billed_characters),
+        ]
     }
 }
 

@@ -57,7 +57,7 @@ fn render_now(state: &State) -> String {
     // Others are only quoted, reposted or followed.
     snapshot.elsewhere.retain(|account| account.language.is_some());
     let timelines = timelines(state, &snapshot.elsewhere);
-    render(&snapshot, &timelines)
+    render(&snapshot, &timelines, state.note.as_deref())
 }
 
 /// Everything that was posted. The posts of X are shared, so this is short, and the search for pairs holds no lock.
@@ -98,7 +98,7 @@ impl<'a> Head<'a> {
     }
 }
 
-fn render(snapshot: &Snapshot, timelines: &Timelines) -> String {
+fn render(snapshot: &Snapshot, timelines: &Timelines, note: Option<&str>) -> String {
     let mut out = String::with_capacity(32 * 1024);
     let version = snapshot.version;
     // Writing to a string cannot fail.
@@ -111,7 +111,7 @@ fn render(snapshot: &Snapshot, timelines: &Timelines) -> String {
          <script defer src=\"/_sandbox/page.js\"></script></head>\
          <body data-version=\"{version}\">"
     );
-    header(&mut out, snapshot);
+    header(&mut out, snapshot, note);
     out.push_str("<main><div class=\"row heads\">");
     let targets = snapshot.targets.iter();
     let heads: Vec<Head<'_>> = std::iter::once(Head::on_x(&snapshot.account, "followed"))
@@ -128,7 +128,7 @@ fn render(snapshot: &Snapshot, timelines: &Timelines) -> String {
     out
 }
 
-fn header(out: &mut String, snapshot: &Snapshot) {
+fn header(out: &mut String, snapshot: &Snapshot, note: Option<&str>) {
     let bill = &snapshot.bill;
     let on_x: usize = snapshot.targets.iter().map(|target| target.post_count).sum();
     let published = on_x + snapshot.elsewhere.iter().map(|account| account.message_count).sum::<usize>();
@@ -141,6 +141,9 @@ fn header(out: &mut String, snapshot: &Snapshot) {
         "<header><h1>Mynah's sandbox</h1><p class=\"quiet\">It stands in for {services} on this machine. Nothing \
          leaves it.</p>"
     );
+    if let Some(note) = note {
+        let _ = write!(out, "<p class=\"quiet\">{}</p>", escape(note));
+    }
     let is_translator =
         |endpoint: &Endpoint| matches!(endpoint.service(), Service::Deepl | Service::LibreTranslate);
     if gemini.requests > 0 || snapshot.endpoints.keys().any(is_translator) {

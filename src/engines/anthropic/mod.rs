@@ -17,12 +17,15 @@ use mynah_domain::{
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
-use super::llm::{
-    self, Model, Outcome,
-    failure::without_answer,
-    prompt::{Form, Prompt},
+use super::{
+    client,
+    llm::{
+        self, Model, Outcome,
+        failure::without_answer,
+        prompt::{Form, Prompt},
+    },
 };
-use crate::http_client::{HttpClient, Limits, Request, Transport};
+use crate::http_client::{HttpClient, Request, Transport};
 
 pub use settings::{AnthropicKind, AnthropicSettings};
 
@@ -63,15 +66,7 @@ struct Message {
 impl Anthropic {
     /// An engine that shares the connections of its arbiter's others.
     fn new(settings: AnthropicSettings, transport: Transport) -> Self {
-        let client = HttpClient::shared(
-            &settings.name,
-            Limits {
-                connections: settings.connections,
-                timeout: settings.timeout,
-                transport,
-                ..Limits::default()
-            },
-        );
+        let client = client(&settings.name, settings.connections, settings.timeout, transport);
         let base = settings.base_url.as_str().trim_end_matches('/');
         Self { endpoint: format!("{base}/v1/messages"), client, settings }
     }

@@ -73,16 +73,7 @@ impl EngineKind for AnthropicKind {
         let max_tokens = reader.or(&section.key("max_tokens"), "8192", count(256..=131_072));
         let batch = reader.by_preset(&section.key("batch"), ["20", "40", "10"], count(1..=100));
         let connections = reader.by_preset(&section.key("connections"), ["8", "32", "2"], count(CONNECTIONS));
-        let key = section.secret(vault, &SECRETS, || {
-            let (name, variable) = (section.name, section.variable(&SECRETS));
-            (
-                format!("{name} is in engine.order, but has no key"),
-                format!(
-                    "set {variable}, or set {variable}_FILE to a file that contains it (a key comes from {KEYS}), or \
-                     remove {name:?} from engine.order"
-                ),
-            )
-        });
+        let key = section.secret(vault, &SECRETS, &format!("a key comes from {KEYS}"));
         Some(Arc::new(AnthropicSettings {
             name: section.name.into(),
             base_url: base_url?,

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use mynah_domain::ports::engine::{EngineError, ItemError};
 use serde_json::Value;
 
+use super::settings::where_to_set;
 use crate::engines::marked::refusal::{retry_at, said};
 
 /// DeepL does not say when a quota renews. A person may raise it at any time, so DeepL is asked again after this.
@@ -20,8 +21,14 @@ pub(super) enum Failure {
     TooLarge(ItemError),
 }
 
-/// Reads an answer whose status is not 200.
-pub(super) fn read(status: u16, body: &[u8], retry_after: Option<&str>, now: Timestamp) -> Failure {
+/// Reads an answer whose status is not 200, to the engine that the settings call `name`.
+pub(super) fn read(
+    status: u16,
+    body: &[u8],
+    retry_after: Option<&str>,
+    name: &str,
+    now: Timestamp,
+) -> Failure {
     let message = message(body);
     let said = said(status, &message);
     let error = match status {
@@ -30,12 +37,15 @@ pub(super) fn read(status: u16, body: &[u8], retry_after: Option<&str>, now: Tim
                 "DeepL does not offer these languages ({said})"
             )));
         }
-        401 | 403 => EngineError::Unauthorized(format!(
-            "DeepL does not accept the key: set DEEPL_API_KEY to a valid one from https://www.deepl.com/your-account/keys; \
-             keys that end in :fx are for the free API ({said})"
-        )),
+        401 | 403 => {
+            let (variable, keys) = where_to_set(name);
+            EngineError::Unauthorized(format!(
+                "DeepL does not accept the key: set {variable} to a valid one from {keys}; keys that end in :fx are for the \
+                 free API ({said})"
+            ))
+        }
         404 => EngineError::Refused(format!(
-            "DeepL has nothing at this address: check engine.deepl.base_url and engine.deepl.glossary_id ({said})"
+            "DeepL has nothing at this address: check engine.{name}.base_url and engine.{name}.glossary_id ({said})"
         )),
         413 | 414 => {
             return Failure::TooLarge(ItemError::Refused(format!(
@@ -86,7 +96,7 @@ mod tests {
     }
 
     fn call(status: u16, body: &str) -> EngineError {
-        match read(status, body.as_bytes(), None, now()) {
+        match read(status, body.as_bytes(), None, "deepl", now()) {
             Failure::Call(error) => error,
             other => panic!("{status} {body}: {other:?}"),
         }
@@ -96,7 +106,11 @@ mod tests {
     fn a_rejected_key_names_the_variable() {
         for body in ["", "{\"message\":\"Authorization failure\"}", "<html>"] {
             let EngineError::Unauthorized(said) = call(403, body) else { panic!("{body}") };
-            assert!(said.contains("DEEPL_API_KEY") && said.contains(":fx"), "{said}");
+            assert!(said.contains("set DEEPL_API_KEY") && said.contains(":fx"), "{said}");
+        }
+        for (status, what) in [(403, "set TOWN_API_KEY"), (404, "engine.town.base_url")] {
+            let Failure::Call(error) = read(status, b"", None, "town", now()) else { panic!("{status}") };
+            assert!(error.to_string().contains(what), "{error}");
         }
     }
 
@@ -118,7 +132,8 @@ mod tests {
         for body in ["", "{\"message\":\"Too many requests\"}", "[]", "{\"message\":7}"] {
             assert!(matches!(call(429, body), EngineError::RateLimited { until: None, .. }), "{body}");
         }
-        let Failure::Call(EngineError::RateLimited { until, .. }) = read(429, b"", Some("7"), now()) else {
+        let Failure::Call(EngineError::RateLimited { until, .. }) = read(429, b"", Some("7"), "deepl", now())
+        else {
             panic!("no rate limit")
         };
         assert_eq!(until, "2026-11-23T12:00:07Z".parse().ok());
@@ -127,14 +142,17 @@ mod tests {
     #[test]
     fn too_large_a_request_may_be_split() {
         for status in [413, 414] {
-            assert!(matches!(read(status, b"", None, now()), Failure::TooLarge(ItemError::Refused(_))));
+            assert!(matches!(
+                read(status, b"", None, "deepl", now()),
+                Failure::TooLarge(ItemError::Refused(_))
+            ));
         }
     }
 
     #[test]
     fn languages_are_refused_for_the_items_and_anything_else_for_the_request() {
         let body = b"{\"message\":\"Value for 'target_lang' not supported.\"}";
-        assert!(matches!(read(400, body, None, now()), Failure::Languages(ItemError::Refused(_))));
+        assert!(matches!(read(400, body, None, "deepl", now()), Failure::Languages(ItemError::Refused(_))));
         for message in [
             "'formality' is not supported for given 'target_lang'.",
             "Bad request. Reason: Tag handling parsing failed",

@@ -28,10 +28,11 @@ use mynah_domain::{
 use secrecy::ExposeSecret as _;
 
 use super::{
+    client,
     lines::{self, Part},
     marked::{self, Outcome, Service, markup::Form, refusal::no_answer},
 };
-use crate::http_client::{HttpClient, Limits, Request, Transport};
+use crate::http_client::{HttpClient, Request, Transport};
 
 use failure::Failure;
 
@@ -64,13 +65,8 @@ impl fmt::Debug for Deepl {
 impl Deepl {
     /// An engine that shares the connections of its arbiter's others.
     pub fn new(settings: DeeplSettings, transport: Transport) -> Self {
-        let limits = Limits {
-            connections: settings.connections,
-            timeout: settings.timeout,
-            transport,
-            ..Limits::default()
-        };
-        Self { client: HttpClient::shared(&settings.name, limits), settings }
+        let client = client(&settings.name, settings.connections, settings.timeout, transport);
+        Self { settings, client }
     }
 }
 
@@ -118,7 +114,8 @@ impl Service for Deepl {
         let answer = self.client.send(request).await.map_err(|error| no_answer(NAME, &error))?;
         if answer.status != 200 {
             let retry_after = answer.header("retry-after");
-            return match failure::read(answer.status, &answer.body, retry_after, Timestamp::now()) {
+            let name = &self.settings.name;
+            return match failure::read(answer.status, &answer.body, retry_after, name, Timestamp::now()) {
                 Failure::Call(error) => Err(error),
                 Failure::Languages(error) => Ok(Outcome::Refused(error)),
                 Failure::TooLarge(error) => Ok(Outcome::Spoiled(error)),

@@ -18,7 +18,11 @@ use crate::{
     },
 };
 
-const API_KEY: &str = "DEEPL_API_KEY";
+const KIND: &str = "deepl";
+const SECRETS: [&str; 1] = ["DEEPL_API_KEY"];
+
+/// Where keys are.
+const KEYS: &str = "https://www.deepl.com/your-account/keys";
 
 /// Where keys of the free plan are accepted. They end in [`OF_FREE_PLAN`].
 const FREE: &str = "https://api-free.deepl.com";
@@ -98,13 +102,18 @@ impl DeeplSettings {
     }
 }
 
+/// Where the key of the engine with this name belongs and comes from.
+pub(super) fn where_to_set(name: &str) -> (String, &'static str) {
+    (EngineSection::named(name, KIND).variable(&SECRETS), KEYS)
+}
+
 impl EngineKind for DeeplKind {
     fn name(&self) -> &'static str {
-        "deepl"
+        KIND
     }
 
     fn secrets(&self) -> &'static [&'static str] {
-        &[API_KEY]
+        &SECRETS
     }
 
     fn read(
@@ -119,16 +128,7 @@ impl EngineKind for DeeplKind {
         let glossary_id = reader.optional(&section.key("glossary_id"), glossary_id);
         let batch = reader.by_preset(&section.key("batch"), ["20", "50", "10"], count(1..=MAX_TEXTS));
         let connections = reader.by_preset(&section.key("connections"), ["8", "32", "2"], count(CONNECTIONS));
-        let key = section.secret(vault, self.secrets(), || {
-            let (name, variable) = (section.name, section.variable(self.secrets()));
-            (
-                format!("{name} is in engine.order, but has no key"),
-                format!(
-                    "set {variable}, or set {variable}_FILE to a file that contains it (keys are at \
-                     https://www.deepl.com/your-account/keys), or remove {name:?} from engine.order"
-                ),
-            )
-        });
+        let key = section.secret(vault, &SECRETS, &format!("keys are at {KEYS}"));
         Some(Arc::new(DeeplSettings {
             name: section.name.into(),
             base_url: base_url.ok()?,

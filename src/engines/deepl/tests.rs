@@ -5,59 +5,38 @@ use std::time::Duration;
 use mynah_domain::{
     Tone,
     fixtures::language,
-    ports::{EngineError, Item, ItemError, Usage, engine::Reply},
+    ports::{EngineError, Item, ItemError, Usage},
 };
-use mynah_sandbox::{
-    DEEPL_API_KEY, DeeplFault, Endpoint, Fault, FaultPlan, FaultRule, Sandbox, SandboxConfig, TranslatorFault,
-};
+use mynah_sandbox::{DEEPL_API_KEY, DeeplFault, Endpoint, Fault, FaultRule, TranslatorFault};
+use url::Url;
 
 use super::*;
 use crate::engines::{
     ConfiguredEngine as _,
-    marked::tests::{TEXT, are_refused, are_unusable, item, restored},
+    marked::tests::{InSandbox, TEXT, are_refused, are_unusable, item, restored},
 };
 
-struct Bench {
-    sandbox: Sandbox,
-    settings: DeeplSettings,
-}
+type Bench = marked::tests::Bench<DeeplSettings>;
 
-impl Bench {
-    async fn new() -> Self {
-        let sandbox = mynah_sandbox::start(SandboxConfig::default()).await.unwrap();
-        let settings = DeeplSettings {
+impl InSandbox for DeeplSettings {
+    const ENDPOINT: Endpoint = Endpoint::DeeplTranslate;
+    type Engine = Deepl;
+
+    fn at(url: Url) -> Self {
+        Self {
             name: "deepl".into(),
-            base_url: Some(sandbox.url().parse().unwrap()),
+            base_url: Some(url),
             key: DEEPL_API_KEY.into(),
             formality: Formality::Default,
             glossary_id: None,
             timeout: Duration::from_secs(20),
             connections: 2,
             max_batch: 20,
-        };
-        Self { sandbox, settings }
-    }
-
-    async fn failing(fault: Fault) -> Self {
-        let bench = Self::new().await;
-        bench.order(FaultRule::new(Endpoint::DeeplTranslate, fault));
-        bench
-    }
-
-    fn order(&self, rule: FaultRule) {
-        self.sandbox.set_faults(FaultPlan { rules: vec![rule], ..FaultPlan::default() });
+        }
     }
 
     fn engine(&self) -> Deepl {
-        Deepl::new(self.settings.clone(), Transport::default())
-    }
-
-    async fn translate(&self, texts: &[&str]) -> Result<Reply, EngineError> {
-        self.engine().translate(&texts.iter().map(|text| item(text)).collect::<Vec<_>>()).await
-    }
-
-    fn calls(&self) -> u64 {
-        self.sandbox.count(Endpoint::DeeplTranslate).requests
+        Deepl::new(self.clone(), Transport::default())
     }
 }
 

@@ -32,13 +32,16 @@ impl Characters {
         let request = authorized(Request::get(settings.address("v2/usage")), settings);
         let answer = client.send(request).await.map_err(|error| no_answer(NAME, &error).to_string())?;
         if answer.status != 200 {
-            return Err(match failure::read(answer.status, &answer.body, None, Timestamp::now()) {
-                Failure::Call(error) => error.to_string(),
-                Failure::Languages(error) | Failure::TooLarge(error) => error.to_string(),
-            });
+            return Err(
+                match failure::read(answer.status, &answer.body, None, &settings.name, Timestamp::now()) {
+                    Failure::Call(error) => error.to_string(),
+                    Failure::Languages(error) | Failure::TooLarge(error) => error.to_string(),
+                },
+            );
         }
         serde_json::from_slice(&answer.body).map_err(|_| {
-            "DeepL's answer does not say how many characters are used: check engine.deepl.base_url".to_owned()
+            let name = &settings.name;
+            format!("DeepL's answer does not say how many characters are used: check engine.{name}.base_url")
         })
     }
 

@@ -179,10 +179,14 @@ fn revision(installed: &BTreeMap<Direction, Installed>) -> String {
     format!("firefox-{}", hash.get(..12).unwrap_or(&hash))
 }
 
-/// The pairs of these for which there is no model, and the command that gets them; `None` if there is none.
+/// The pairs of these for which there is no model.
+fn without_model(installed: &BTreeMap<Direction, Installed>, pairs: &[Direction]) -> Vec<Direction> {
+    pairs.iter().copied().filter(|(from, to)| routes::route(installed, *from, *to).is_none()).collect()
+}
+
+/// The same with the command that gets the models; `None` if none is missing.
 fn missing(installed: &BTreeMap<Direction, Installed>, pairs: &[Direction]) -> Option<String> {
-    let missing: Vec<Direction> =
-        pairs.iter().copied().filter(|(from, to)| routes::route(installed, *from, *to).is_none()).collect();
+    let missing = without_model(installed, pairs);
     let names: Vec<String> =
         missing.iter().map(|(from, to)| format!("{} to {}", from.name(), to.name())).collect();
     (!missing.is_empty())

@@ -1,12 +1,12 @@
 //! The engine's section of the settings.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, rc::Rc, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use mynah_domain::{Language, ports::Engine};
 use url::Url;
 
-use super::{Catalog, Firefox, Store, fix, pull};
+use super::{Catalog, Firefox, Store, fix, pull, without_model};
 use crate::{
     engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, kind::try_engine},
     http_client::Transport,
@@ -123,6 +123,10 @@ impl ConfiguredEngine for FirefoxSettings {
         &self.name
     }
 
+    fn is_free(&self) -> bool {
+        true
+    }
+
     fn longest_call(&self) -> Duration {
         self.timeout
     }
@@ -142,30 +146,27 @@ impl ConfiguredEngine for FirefoxSettings {
     }
 
     async fn prepare(&self, pairs: &[(Language, Language)], transport: Transport) -> Result<(), String> {
-        if !self.auto_pull || self.store.writable().is_err() || self.missing(pairs)?.is_none() {
+        if !self.auto_pull || self.store.writable().is_err() {
+            return Ok(());
+        }
+        let installed = self.store.installed().map_err(|error| error.to_string())?;
+        let missing = without_model(&installed, pairs);
+        if missing.is_empty() {
             return Ok(());
         }
         let catalog = Catalog::fetch(&self.catalog, transport).await.map_err(|error| error.to_string())?;
         let mut problems = Vec::new();
-        for (from, to) in pairs {
-            if super::super::routes::route(
-                &self.store.installed().map_err(|error| error.to_string())?,
-                *from,
-                *to,
-            )
-            .is_some()
-            {
-                continue;
-            }
-            match catalog.needed(*from, *to) {
-                Ok(needed) => {
-                    for offer in needed.iter().filter_map(|direction| catalog.offers.get(direction)) {
-                        if let Err(error) = pull(offer, &self.store, transport, |_| ()).await {
-                            problems.push(error.to_string());
-                        }
-                    }
-                }
+        // Two pairs over English may need the same model.
+        let mut needed = BTreeSet::new();
+        for (from, to) in missing {
+            match catalog.needed(from, to) {
+                Ok(directions) => needed.extend(directions),
                 Err(error) => problems.push(error.to_string()),
+            }
+        }
+        for offer in needed.iter().filter_map(|direction| catalog.offers.get(direction)) {
+            if let Err(error) = pull(offer, &self.store, transport, |_| ()).await {
+                problems.push(error.to_string());
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }

@@ -20,8 +20,11 @@ use mynah_domain::{
 };
 use secrecy::ExposeSecret as _;
 
-use super::llm::{self, Model, Outcome, failure::without_answer, prompt::Prompt};
-use crate::http_client::{HttpClient, Limits, Request, Transport};
+use super::{
+    client,
+    llm::{self, Model, Outcome, failure::without_answer, prompt::Prompt},
+};
+use crate::http_client::{HttpClient, Request, Transport};
 
 pub use settings::{GeminiKind, GeminiSettings};
 
@@ -44,15 +47,7 @@ impl fmt::Debug for Gemini {
 impl Gemini {
     /// An engine that shares the connections of its arbiter's others.
     pub fn new(settings: GeminiSettings, transport: Transport) -> Self {
-        let client = HttpClient::shared(
-            &settings.name,
-            Limits {
-                connections: settings.connections,
-                timeout: settings.timeout,
-                transport,
-                ..Limits::default()
-            },
-        );
+        let client = client(&settings.name, settings.connections, settings.timeout, transport);
         let base = settings.base_url.as_str().trim_end_matches('/');
         Self {
             endpoint: format!("{base}/v1beta/models/{}:generateContent", settings.model),

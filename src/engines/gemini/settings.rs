@@ -70,17 +70,8 @@ impl EngineKind for GeminiKind {
             reader.or(&section.key("base_url"), "https://generativelanguage.googleapis.com", base_url);
         let batch = reader.by_preset(&section.key("batch"), ["20", "40", "10"], count(1..=100));
         let connections = reader.by_preset(&section.key("connections"), ["8", "32", "2"], count(CONNECTIONS));
-        let key = section.secret(vault, self.secrets(), || {
-            let name = section.name;
-            let variable = variable(name);
-            (
-                format!("{name} is in engine.order, but has no key"),
-                format!(
-                    "set {variable}, or set {variable}_FILE to a file that contains it (a key is free at \
-                     https://aistudio.google.com/apikey), or remove {name:?} from engine.order"
-                ),
-            )
-        });
+        let key =
+            section.secret(vault, self.secrets(), "a key is free at https://aistudio.google.com/apikey");
         Some(Arc::new(GeminiSettings {
             name: section.name.into(),
             base_url: base_url?,

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use mynah_domain::ports::engine::{EngineError, ItemError};
 use serde_json::Value;
 
+use super::settings::variable;
 use crate::engines::marked::refusal::{retry_at, said};
 
 /// How long a client that asked too often is left alone. The server counts violations down every hour.
@@ -24,16 +25,22 @@ pub(super) enum Answer {
     Failed(EngineError),
 }
 
-/// Reads an answer, whatever its status.
-pub(super) fn read(status: u16, body: &[u8], retry_after: Option<&str>, now: Timestamp) -> Answer {
+/// Reads an answer to the engine that the settings call `name`, whatever its status.
+pub(super) fn read(
+    status: u16,
+    body: &[u8],
+    retry_after: Option<&str>,
+    name: &str,
+    now: Timestamp,
+) -> Answer {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
-        return Answer::Failed(not_json(status, body));
+        return Answer::Failed(not_json(status, body, name));
     };
     if let Some(message) = answer["error"].as_str().filter(|message| !message.is_empty()) {
-        return error(status, message, retry_after, now);
+        return error(status, message, retry_after, name, now);
     }
     if !(200..300).contains(&status) {
-        return error(status, "", retry_after, now);
+        return error(status, "", retry_after, name, now);
     }
     match &answer["translatedText"] {
         Value::Array(translations) => Answer::Translations(translations.iter().map(translation).collect()),
@@ -50,7 +57,7 @@ fn translation(text: &Value) -> Result<String, ItemError> {
     }
 }
 
-fn not_json(status: u16, body: &[u8]) -> EngineError {
+fn not_json(status: u16, body: &[u8], name: &str) -> EngineError {
     let said = said(status, &String::from_utf8_lossy(body));
     match status {
         429 => EngineError::RateLimited {
@@ -58,13 +65,13 @@ fn not_json(status: u16, body: &[u8]) -> EngineError {
             until: None,
         },
         401 | 403 | 404 | 405 => EngineError::Refused(format!(
-            "there is no LibreTranslate at this address: check engine.libretranslate.base_url ({said})"
+            "there is no LibreTranslate at this address: check engine.{name}.base_url ({said})"
         )),
         _ => EngineError::Unavailable(format!("LibreTranslate's answer is not JSON ({said})")),
     }
 }
 
-fn error(status: u16, message: &str, retry_after: Option<&str>, now: Timestamp) -> Answer {
+fn error(status: u16, message: &str, retry_after: Option<&str>, name: &str, now: Timestamp) -> Answer {
     let said = said(status, message);
     let has = |part: &str| message.contains(part);
     if has("exceeds text limit") {
@@ -85,7 +92,7 @@ fn error(status: u16, message: &str, retry_after: Option<&str>, now: Timestamp) 
     }
     let needs_key = has("to get an API key") || has("Invalid API key");
     Answer::Failed(match status {
-        _ if needs_key => unauthorized(&said),
+        _ if needs_key => unauthorized(&said, name),
         _ if has("Too many request limits violations") => EngineError::RateLimited {
             until: now.checked_add(BAN).ok(),
             reason: format!(
@@ -97,9 +104,9 @@ fn error(status: u16, message: &str, retry_after: Option<&str>, now: Timestamp) 
             until: retry_after.and_then(|seconds| retry_at(seconds, now)),
             reason: format!("LibreTranslate gets too many requests ({said})"),
         },
-        401 | 403 => unauthorized(&said),
+        401 | 403 => unauthorized(&said, name),
         404 | 405 => EngineError::Refused(format!(
-            "there is no LibreTranslate at this address: check engine.libretranslate.base_url ({said})"
+            "there is no LibreTranslate at this address: check engine.{name}.base_url ({said})"
         )),
         413 => return Answer::Spoiled(ItemError::Refused(format!("the text is too large ({said})"))),
         408 | 500.. => EngineError::Unavailable(format!("LibreTranslate is not available just now ({said})")),
@@ -107,10 +114,10 @@ fn error(status: u16, message: &str, retry_after: Option<&str>, now: Timestamp) 
     })
 }
 
-fn unauthorized(said: &str) -> EngineError {
+fn unauthorized(said: &str, name: &str) -> EngineError {
     EngineError::Unauthorized(format!(
-        "LibreTranslate does not accept the request without a valid key: set LIBRETRANSLATE_API_KEY to one of this server \
-         ({said})"
+        "LibreTranslate does not accept the request without a valid key: set {} to one of this server ({said})",
+        variable(name)
     ))
 }
 
@@ -131,7 +138,7 @@ mod tests {
     }
 
     fn of(status: u16, message: &str) -> Answer {
-        read(status, json!({"error": message}).to_string().as_bytes(), None, now())
+        read(status, json!({"error": message}).to_string().as_bytes(), None, "libretranslate", now())
     }
 
     /// The kind of an error, and whether it is the same with the status that some proxies send.
@@ -199,17 +206,26 @@ mod tests {
     fn what_to_set_is_named() {
         assert!(kind(403, "Invalid API key").1.contains("LIBRETRANSLATE_API_KEY"));
         assert!(kind(404, "Not found").1.contains("engine.libretranslate.base_url"));
+        for (body, what) in [
+            (&b"{\"error\":\"Invalid API key\"}"[..], "set TOWN_API_KEY"),
+            (b"<html>", "engine.town.base_url"),
+        ] {
+            let Answer::Failed(error) = read(403, body, None, "town", now()) else { panic!("{what}") };
+            assert!(error.to_string().contains(what), "{error}");
+        }
     }
 
     #[test]
     fn each_translation_stands_for_itself() {
         let body = json!({"translatedText": ["Hola", null, 7, " ", {"x": 1}, "Adiós"], "alternatives": null});
-        let Answer::Translations(translations) = read(200, body.to_string().as_bytes(), None, now()) else {
+        let Answer::Translations(translations) =
+            read(200, body.to_string().as_bytes(), None, "libretranslate", now())
+        else {
             panic!("no translations")
         };
         let usable: Vec<bool> = translations.iter().map(Result::is_ok).collect();
         assert_eq!(usable, [true, false, false, false, false, true]);
-        let single = read(200, b"{\"translatedText\": \"Hola\"}", None, now());
+        let single = read(200, b"{\"translatedText\": \"Hola\"}", None, "libretranslate", now());
         assert_eq!(single, Answer::Translations(vec![Ok("Hola".into())]));
     }
 
@@ -225,11 +241,11 @@ mod tests {
             (200, b"{\"translatedText\": null, \"error\": null}"),
             (502, b"Bad gateway"),
         ] {
-            let answer = read(status, body, None, now());
+            let answer = read(status, body, None, "libretranslate", now());
             assert!(matches!(answer, Answer::Failed(EngineError::Unavailable(_))), "{answer:?}");
         }
         for status in [403, 404, 405] {
-            let answer = read(status, b"<html>\x1b[31mno</html>", None, now());
+            let answer = read(status, b"<html>\x1b[31mno</html>", None, "libretranslate", now());
             let Answer::Failed(EngineError::Refused(said)) = answer else { panic!("{answer:?}") };
             assert!(said.contains("base_url") && !said.contains('\u{1b}'), "{said}");
         }

@@ -26,10 +26,11 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::{
+    client,
     lines::{self, Part},
     marked::{self, Outcome, Service, markup::Form, refusal::no_answer},
 };
-use crate::http_client::{HttpClient, Limits, Request, Transport};
+use crate::http_client::{HttpClient, Request, Transport};
 
 use answer::Answer;
 use languages::Languages;
@@ -75,14 +76,8 @@ impl LibreTranslate {
     /// An engine that shares the connections of its arbiter's others. It supports what the server was found to have
     /// ([`prepare`](super::ConfiguredEngine::prepare)), or everything if nobody asked the server.
     pub fn new(settings: LibreTranslateSettings, transport: Transport) -> Self {
-        let limits = Limits {
-            connections: settings.connections,
-            timeout: settings.timeout,
-            transport,
-            ..Limits::default()
-        };
         Self {
-            client: HttpClient::shared(&settings.name, limits),
+            client: client(&settings.name, settings.connections, settings.timeout, transport),
             languages: settings.known_languages(),
             endpoint: settings.address("translate"),
             settings,
@@ -128,7 +123,8 @@ impl Service for LibreTranslate {
         })?;
         let answer = self.client.send(request).await.map_err(|error| no_answer(NAME, &error))?;
         let retry_after = answer.header("retry-after");
-        match answer::read(answer.status, &answer.body, retry_after, Timestamp::now()) {
+        let name = &self.settings.name;
+        match answer::read(answer.status, &answer.body, retry_after, name, Timestamp::now()) {
             Answer::Translations(translations) => {
                 log::debug!(texts = texts.len(), target = target.as_str(); "LibreTranslate request completed");
                 Ok(Outcome::Translations(translations, Usage::default()))

@@ -24,7 +24,8 @@ use crate::{
     telemetry::outside::brief,
 };
 
-const API_KEY: &str = "LIBRETRANSLATE_API_KEY";
+const KIND: &str = "libretranslate";
+const SECRETS: [&str; 1] = ["LIBRETRANSLATE_API_KEY"];
 
 /// A start waits no longer than this for the server's languages.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -97,13 +98,18 @@ impl LibreTranslateSettings {
     }
 }
 
+/// The variable in which the key of the engine with this name belongs.
+pub(super) fn variable(name: &str) -> String {
+    EngineSection::named(name, KIND).variable(&SECRETS)
+}
+
 impl EngineKind for LibreTranslateKind {
     fn name(&self) -> &'static str {
-        "libretranslate"
+        KIND
     }
 
     fn secrets(&self) -> &'static [&'static str] {
-        &[API_KEY]
+        &SECRETS
     }
 
     fn needs_secret(&self) -> bool {
@@ -145,13 +151,8 @@ impl ConfiguredEngine for LibreTranslateSettings {
 
     /// Asks the server which languages it has. If it does not answer, Mynah assumes that it has all, and finds out post by
     /// post.
-    async fn prepare(&self, pairs: &[(Language, Language)], _transport: Transport) -> Result<(), String> {
-        let languages = self.ask_languages().await?;
-        let missing = missing(&languages, pairs);
-        if !missing.is_empty() {
-            log::warn!(engine = &*self.name, pairs = missing.as_str(); "language pairs not supported");
-        }
-        self.languages.set(languages);
+    async fn prepare(&self, _: &[(Language, Language)], _: Transport) -> Result<(), String> {
+        self.languages.set(self.ask_languages().await?);
         Ok(())
     }
 
@@ -165,18 +166,8 @@ impl ConfiguredEngine for LibreTranslateSettings {
     }
 
     async fn check(&self, engine: &dyn Engine, pairs: &[(Language, Language)]) -> Result<String, String> {
-        let missing = missing(&self.ask_languages().await?, pairs);
-        let translated = try_engine(engine, pairs).await.map_err(|error| error.to_string())?;
-        Ok(if missing.is_empty() {
-            translated
-        } else {
-            format!("{translated}; it does not translate {missing}")
-        })
+        // Without its languages, the engine would be taken to have all.
+        self.ask_languages().await?;
+        try_engine(engine, pairs).await.map_err(|error| error.to_string())
     }
-}
-
-/// The pairs that a server does not have: `en→gl, en→eu`.
-fn missing(languages: &Languages, pairs: &[(Language, Language)]) -> String {
-    let missing = pairs.iter().filter(|(from, to)| languages.pair(*from, *to).is_none());
-    missing.map(|(from, to)| format!("{from}→{to}")).collect::<Vec<_>>().join(", ")
 }

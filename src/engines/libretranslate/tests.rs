@@ -4,59 +4,39 @@ use std::time::Duration;
 
 use mynah_domain::{
     fixtures::language,
-    ports::{EngineError, Item, ItemError, engine::Reply},
+    ports::{EngineError, Item, ItemError},
 };
 use mynah_sandbox::{
-    Endpoint, Fault, FaultPlan, FaultRule, LIBRETRANSLATE_API_KEY, LibreTranslateFault, Sandbox,
-    SandboxConfig, TranslatorFault,
+    Endpoint, Fault, FaultRule, LIBRETRANSLATE_API_KEY, LibreTranslateFault, TranslatorFault,
 };
+use url::Url;
 
 use super::*;
 use crate::engines::{
     ConfiguredEngine as _,
-    marked::tests::{TEXT, are_refused, are_unusable, item, restored},
+    marked::tests::{InSandbox, TEXT, are_refused, are_unusable, item, restored},
 };
 
-struct Bench {
-    sandbox: Sandbox,
-    settings: LibreTranslateSettings,
-}
+type Bench = marked::tests::Bench<LibreTranslateSettings>;
 
-impl Bench {
-    async fn new() -> Self {
-        let sandbox = mynah_sandbox::start(SandboxConfig::default()).await.unwrap();
-        let settings = LibreTranslateSettings {
+impl InSandbox for LibreTranslateSettings {
+    const ENDPOINT: Endpoint = Endpoint::LibreTranslateTranslate;
+    type Engine = LibreTranslate;
+
+    fn at(url: Url) -> Self {
+        Self {
             name: "libretranslate".into(),
-            base_url: sandbox.url().parse().unwrap(),
+            base_url: url,
             key: None,
             timeout: Duration::from_secs(20),
             connections: 2,
             max_batch: 20,
             languages: KnownLanguages::default(),
-        };
-        Self { sandbox, settings }
-    }
-
-    async fn failing(fault: Fault) -> Self {
-        let bench = Self::new().await;
-        bench.order(FaultRule::new(Endpoint::LibreTranslateTranslate, fault));
-        bench
-    }
-
-    fn order(&self, rule: FaultRule) {
-        self.sandbox.set_faults(FaultPlan { rules: vec![rule], ..FaultPlan::default() });
+        }
     }
 
     fn engine(&self) -> LibreTranslate {
-        LibreTranslate::new(self.settings.clone(), Transport::default())
-    }
-
-    async fn translate(&self, texts: &[&str]) -> Result<Reply, EngineError> {
-        self.engine().translate(&texts.iter().map(|text| item(text)).collect::<Vec<_>>()).await
-    }
-
-    fn calls(&self) -> u64 {
-        self.sandbox.count(Endpoint::LibreTranslateTranslate).requests
+        LibreTranslate::new(self.clone(), Transport::default())
     }
 }
 

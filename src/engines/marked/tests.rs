@@ -2,7 +2,12 @@
 
 use std::cell::RefCell;
 
-use mynah_domain::fixtures::{language, mask};
+use mynah_domain::{
+    fixtures::{language, mask},
+    ports::Engine,
+};
+use mynah_sandbox::{Endpoint, Fault, FaultPlan, FaultRule, Sandbox, SandboxConfig};
+use url::Url;
 
 use super::*;
 use crate::engines::lines;
@@ -45,6 +50,55 @@ async fn asked(
     let service = Fake { answer, requests: RefCell::default() };
     let reply = translate(&service, &texts.iter().map(|text| item(text)).collect::<Vec<_>>()).await;
     (reply, service.requests.into_inner())
+}
+
+/// Settings of a service that the sandbox stands in for.
+pub(crate) trait InSandbox {
+    /// Where it translates.
+    const ENDPOINT: Endpoint;
+    type Engine: Engine;
+
+    /// For a sandbox with this address.
+    fn at(url: Url) -> Self;
+
+    fn engine(&self) -> Self::Engine;
+}
+
+/// A service in the sandbox.
+pub(crate) struct Bench<S> {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) settings: S,
+}
+
+impl<S: InSandbox> Bench<S> {
+    pub(crate) async fn new() -> Self {
+        let sandbox = mynah_sandbox::start(SandboxConfig::default()).await.unwrap();
+        let settings = S::at(sandbox.url().parse().unwrap());
+        Self { sandbox, settings }
+    }
+
+    pub(crate) async fn failing(fault: Fault) -> Self {
+        let bench = Self::new().await;
+        bench.order(FaultRule::new(S::ENDPOINT, fault));
+        bench
+    }
+
+    pub(crate) fn order(&self, rule: FaultRule) {
+        self.sandbox.set_faults(FaultPlan { rules: vec![rule], ..FaultPlan::default() });
+    }
+
+    pub(crate) fn engine(&self) -> S::Engine {
+        self.settings.engine()
+    }
+
+    pub(crate) async fn translate(&self, texts: &[&str]) -> Result<Reply, EngineError> {
+        self.engine().translate(&texts.iter().map(|text| item(text)).collect::<Vec<_>>()).await
+    }
+
+    /// How often it was asked to translate.
+    pub(crate) fn calls(&self) -> u64 {
+        self.sandbox.count(S::ENDPOINT).requests
+    }
 }
 
 /// A text to translate from English to Spanish.

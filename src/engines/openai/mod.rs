@@ -24,8 +24,11 @@ use mynah_domain::{
 };
 use secrecy::ExposeSecret as _;
 
-use super::llm::{self, Model, Outcome, failure::without_answer, prompt::Prompt};
-use crate::http_client::{Answer, HttpClient, Limits, Request, Transport};
+use super::{
+    client,
+    llm::{self, Model, Outcome, failure::without_answer, prompt::Prompt},
+};
+use crate::http_client::{Answer, HttpClient, Request, Transport};
 use answer::Read;
 use failure::{Failure, Meaning};
 use wire::{Parts, Wire};
@@ -53,15 +56,7 @@ impl fmt::Debug for OpenAi {
 impl OpenAi {
     /// An engine that shares the connections of its arbiter's others.
     fn new(settings: OpenAiSettings, wire: Arc<Wire>, transport: Transport) -> Self {
-        let client = HttpClient::shared(
-            &settings.name,
-            Limits {
-                connections: settings.connections,
-                timeout: settings.timeout,
-                transport,
-                ..Limits::default()
-            },
-        );
+        let client = client(&settings.name, settings.connections, settings.timeout, transport);
         let base = settings.base_url.as_str().trim_end_matches('/');
         Self { endpoint: format!("{base}/chat/completions"), wire, client, settings }
     }

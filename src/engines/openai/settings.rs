@@ -146,17 +146,7 @@ fn key(
     let Some(keys) = defaults.keys.filter(|_| !base_url.is_none_or(is_loopback)) else {
         return section.secret_if_set(vault, &SECRETS);
     };
-    let (name, variable) = (section.name, section.variable(&SECRETS));
-    let missing = || {
-        (
-            format!("{name} is in engine.order, but has no key"),
-            format!(
-                "set {variable}, or set {variable}_FILE to a file that contains it (a key comes from {keys}), or remove \
-                 {name:?} from engine.order"
-            ),
-        )
-    };
-    section.secret(vault, &SECRETS, missing).map(Some).ok_or(Reported)
+    section.secret(vault, &SECRETS, &format!("a key comes from {keys}")).map(Some).ok_or(Reported)
 }
 
 /// Whether a service is on this machine.
@@ -186,6 +176,10 @@ fn model(value: &ValueKind) -> Read<String> {
 impl ConfiguredEngine for OpenAiSettings {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn is_free(&self) -> bool {
+        is_loopback(&self.base_url)
     }
 
     fn longest_call(&self) -> Duration {

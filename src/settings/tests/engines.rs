@@ -168,3 +168,74 @@ fn an_engine_can_be_added_by_the_environment_alone() {
         .good();
     assert_eq!(names(&settings), ["ollama"]);
 }
+
+/// Two targets, of which the second has these lines; they begin in line 12.
+fn two_targets(lines: &str) -> Bench {
+    with(&format!("\n[[targets]]\nlanguage = \"fr\"\naccount = \"example_fr\"\n{lines}\n"))
+        .env("X_EXAMPLE_FR_ACCESS_TOKEN", "hush-token")
+        .env("X_EXAMPLE_FR_ACCESS_TOKEN_SECRET", "hush-token-secret")
+}
+
+fn engines_of(settings: &Settings, target: usize) -> Vec<&str> {
+    settings.engines_of(&settings.targets[target]).iter().map(|name| &**name).collect()
+}
+
+#[test]
+fn a_target_may_name_its_own_engines_and_the_others_follow_the_order() {
+    let settings = two_targets("engines = [\"deepl\", \"gemini\"]").env("DEEPL_API_KEY", "hush-deepl").good();
+    assert_eq!(engines_of(&settings, 0), ["gemini", "apertium"]);
+    assert_eq!(engines_of(&settings, 1), ["deepl", "gemini"]);
+    assert_eq!(names(&settings), ["gemini", "apertium", "deepl"]);
+    assert_eq!(settings.engine.secrets["deepl"], ["DEEPL_API_KEY"]);
+}
+
+#[test]
+fn an_order_that_no_target_follows_needs_no_keys() {
+    let settings = with("[defaults.targets]\nengines = [\"apertium\"]\n").without(&["GEMINI_API_KEY"]).good();
+    assert_eq!((names(&settings), engines_of(&settings, 0)), (vec!["apertium".to_owned()], vec!["apertium"]));
+}
+
+#[test]
+fn a_wrong_list_of_a_target_is_reported_where_it_is() {
+    for (line, what, fix) in [
+        ("engines = [\"apertim\"]", "unknown engine: \"apertim\"", "did you mean \"apertium\"?"),
+        ("engines = []", "no engine is listed", "\"apertium\""),
+        ("engines = [\"gemini\", \"gemini\"]", "twice", "once"),
+        ("engines = true", "not a list", "\"gemini\""),
+    ] {
+        two_targets(line).reports("config.toml:12", "targets[1].engines", what, fix);
+    }
+    two_targets("engine = [\"apertium\"]").reports(
+        "config.toml:12",
+        "targets[1].engine",
+        "unknown setting",
+        "did you mean targets.engines?",
+    );
+}
+
+#[test]
+fn a_missing_key_names_the_list_that_needs_it() {
+    two_targets("engines = [\"deepl\"]").reports(
+        "environment variable DEEPL_API_KEY",
+        "DEEPL_API_KEY",
+        "deepl is in targets[1].engines, but has no key",
+        "or remove \"deepl\" from targets[1].engines",
+    );
+    with("[defaults.targets]\nengines = [\"deepl\"]\n").reports(
+        "environment variable DEEPL_API_KEY",
+        "DEEPL_API_KEY",
+        "deepl is in defaults.targets.engines",
+        "from defaults.targets.engines",
+    );
+}
+
+#[test]
+fn a_command_may_choose_the_engines_itself() {
+    let mut bench = two_targets("engines = [\"deepl\"]").without(&["GEMINI_API_KEY"]);
+    bench.sources.only_engines = Some(vec!["apertium".into()]);
+    let settings = bench.good();
+    assert_eq!(names(&settings), ["apertium"]);
+    assert_eq!((engines_of(&settings, 0), engines_of(&settings, 1)), (vec!["apertium"], vec!["apertium"]));
+    bench.sources.only_engines = Some(vec!["deepl".into()]);
+    assert!(bench.message().contains("deepl is in --engines, but has no key"), "{}", bench.message());
+}

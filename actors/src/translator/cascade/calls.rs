@@ -175,6 +175,7 @@ impl<'a> Calls<'a> {
             Ok(_) | Err(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
         }
         let mut reply = answer.map_err(Outage::CallFailed)?;
+        cascade.meter.used(self.limiter.upstream(), reply.usage);
         cascade.meter.count("items.translated", reply.items.len() as u64);
         if reply.items.len() != items.len() {
             // It is unknown which answer belongs to which item, and a wrong guess would publish one post's words under
