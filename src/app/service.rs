@@ -284,7 +284,8 @@ impl Service {
     }
 
     /// Puts new settings in force, as far as a running service can. A pool that a person resized keeps its size unless
-    /// the new settings change the setting. Credentials that changed are to be tried afterwards, which may take a while.
+    /// the new settings change the setting. The engines are those that [`prepare_engines`](super::prepare_engines) prepared
+    /// before, which may take minutes. Credentials that changed are to be tried afterwards, which may take a while.
     ///
     /// # Errors
     /// A sentence that names the problem and its fix; nothing has changed then.
@@ -298,7 +299,6 @@ impl Service {
             self.pipeline.handle.pool_size().await
         };
         let targets = super::targets(&new).map_err(|error| error.to_string())?;
-        super::prepare_engines(&new).await;
         let parts = self.persistent.parts(&new, Polling::Continuous, &targets, pool_size)?;
         let warm_up = self.persistent.warm_up(&new, &parts, targets.clone())?;
         let engines = (parts.translators.1)();

@@ -93,9 +93,6 @@ fn check_login(login: &StoredLogin) -> Result<String, String> {
 }
 
 async fn check_engines(settings: &Settings, offline: bool, findings: &mut Findings) {
-    if !offline {
-        app::prepare_engines(settings).await;
-    }
     match app::engines(settings) {
         // What is installed here says nothing about the machine where Mynah will run.
         Err(why) if offline => findings.warn(&format!("engines: on this machine, {why}")),

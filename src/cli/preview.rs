@@ -86,7 +86,6 @@ pub(super) async fn preview(args: &PreviewArgs, sources: &SettingsArgs, json: bo
     let (engines, asked) = if args.source_only {
         (Vec::new(), Vec::new())
     } else {
-        app::prepare_engines(settings).await;
         (app::engines(settings).map_err(Failure::Work)?(), targets.clone())
     };
     let protecting = targets.first();

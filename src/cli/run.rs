@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{Failure, SettingsArgs, signals::Signals};
 use crate::{
     app::{
+        self,
         credentials::Credentials,
         service::{Polling, Reloaded, Service, Watch},
     },
@@ -85,13 +86,21 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
             signal = signals.next() => break Ok(signal),
             reason = service.ended() => break Err(reason),
             Some(()) = hangups.recv() => {
-                let reloaded = reload(args, &mut service, &configured, &overview.reloads, manager).await;
+                let reloaded = reload(args, &mut service, &mut signals, &configured, &overview.reloads, manager).await;
+                let reloaded = match reloaded {
+                    Ok(reloaded) => reloaded,
+                    Err(ended) => break ended,
+                };
                 if let Ok((_, credentials)) = reloaded {
                     actix_rt::spawn(credentials.try_all());
                 }
             }
             Some(ReloadRequest(answer)) = reload_requests.recv() => {
-                let reloaded = reload(args, &mut service, &configured, &overview.reloads, manager).await;
+                let reloaded = reload(args, &mut service, &mut signals, &configured, &overview.reloads, manager).await;
+                let reloaded = match reloaded {
+                    Ok(reloaded) => reloaded,
+                    Err(ended) => break ended,
+                };
                 // Trying credentials may take a while, in which a signal must be answered. The caller may disconnect.
                 actix_rt::spawn(async move {
                     let _ = answer.send(match reloaded {
@@ -132,17 +141,27 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     })
 }
 
-/// Reads the settings again and applies them. If they have a mistake, nothing changes.
+/// Reads the settings again and applies them. If they have a mistake, nothing changes. The outer error is the end of the
+/// service, by a signal or by itself, while its engines were being prepared.
 async fn reload(
     args: &SettingsArgs,
     service: &mut Service,
+    signals: &mut Signals,
     configured: &watch::Sender<Configured>,
     reloads: &Reloads,
     manager: ServiceManager,
-) -> Result<(Reloaded, Credentials), String> {
+) -> Result<Result<(Reloaded, Credentials), String>, Result<&'static str, String>> {
     manager.reloading();
     let reloaded = match args.load() {
-        Ok(new) => service.reload(new).await,
+        Ok(new) => {
+            // Some download models first.
+            tokio::select! {
+                () = app::prepare_engines(&new) => {}
+                signal = signals.next() => return Err(Ok(signal)),
+                reason = service.ended() => return Err(Err(reason)),
+            }
+            service.reload(new).await
+        }
         Err(wrong) => Err(wrong.to_string()),
     };
     reloads.record(reloaded.is_ok());
@@ -153,7 +172,7 @@ async fn reload(
             warn!(reason = reason.as_str(); "settings reload failed");
         }
     }
-    reloaded
+    Ok(reloaded)
 }
 
 /// Stores measurements beside the ledger, as often as they are logged, and once more when `end` is dropped.
