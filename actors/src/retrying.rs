@@ -13,8 +13,8 @@ use mynah_domain::{
     ports::{
         Facts, LedgerError, Listing, Retention, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
-            PublishedJob, RecordPage, Recorded, Removed,
+            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
+            NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
         },
     },
 };
@@ -171,6 +171,14 @@ impl<L: Listing> Listing for Retrying<L> {
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         self.retry(async || self.ledger.counts().await).await
     }
+
+    async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
+        self.retry(async || self.ledger.held_since(moment).await).await
+    }
+
+    async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {
+        self.retry(async || self.ledger.post_times(source, limit).await).await
+    }
 }
 
 #[async_trait(?Send)]
@@ -181,6 +189,10 @@ impl<L: Facts> Facts for Retrying<L> {
 
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError> {
         self.retry(async || self.ledger.remember(key, value).await).await
+    }
+
+    async fn replace(&self, key: &str, expected: Option<&str>, value: &str) -> Result<bool, LedgerError> {
+        self.retry(async || self.ledger.replace(key, expected, value).await).await
     }
 }
 
@@ -232,6 +244,10 @@ mod tests {
 
         async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
             Ok(())
+        }
+
+        async fn replace(&self, _: &str, _: Option<&str>, _: &str) -> Result<bool, LedgerError> {
+            Ok(true)
         }
     }
 

@@ -18,8 +18,8 @@ use mynah_domain::{
         Clock, Facts, LedgerError, Listing, Retention, Work,
         leases::LeaseName,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
-            PublishedJob, RecordPage, RecordPost, Recorded, Removed,
+            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
+            NotForgotten, PublishedJob, RecordPage, RecordPost, Recorded, Removed,
         },
     },
 };
@@ -392,6 +392,14 @@ impl Listing for MemoryLedger {
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         not_asked()
     }
+
+    async fn held_since(&self, _: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
+        not_asked()
+    }
+
+    async fn post_times(&self, _: &str, _: usize) -> Result<Vec<Timestamp>, LedgerError> {
+        not_asked()
+    }
 }
 
 #[async_trait(?Send)]
@@ -401,6 +409,10 @@ impl Facts for MemoryLedger {
     }
 
     async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
+        not_asked()
+    }
+
+    async fn replace(&self, _: &str, _: Option<&str>, _: &str) -> Result<bool, LedgerError> {
         not_asked()
     }
 }

@@ -45,8 +45,8 @@ use mynah_domain::{
     ports::{
         Clock, Facts, LedgerError, Listing, Retention, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
-            PublishedJob, RecordPage, Recorded, Removed,
+            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
+            NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
         },
     },
 };
@@ -197,6 +197,15 @@ impl Listing for SqliteLedger {
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         self.reader.run(states::counts).await
     }
+
+    async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
+        self.reader.run(move |db| listing::held_since(db, moment)).await
+    }
+
+    async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {
+        let source = source.to_owned();
+        self.reader.run(move |db| listing::post_times(db, &source, limit)).await
+    }
 }
 
 #[async_trait(?Send)]
@@ -209,6 +218,11 @@ impl Facts for SqliteLedger {
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError> {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.run(move |db| facts::remember(db, &key, &value)).await
+    }
+
+    async fn replace(&self, key: &str, expected: Option<&str>, value: &str) -> Result<bool, LedgerError> {
+        let (key, expected, value) = (key.to_owned(), expected.map(str::to_owned), value.to_owned());
+        self.run(move |db| facts::replace(db, &key, expected.as_deref(), &value)).await
     }
 }
 
