@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Failure, SettingsArgs, signals::Signals};
 use crate::{
+    alerts::{Alerts, Observer},
     app::{
         credentials::Credentials,
         service::{Polling, Reloaded, Service, Watch},
@@ -58,7 +59,8 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let overview = service.overview(configured.subscribe());
     let vitals = Vitals::default();
     let follower = actix_rt::spawn(service.follow_news(&overview, reload_sender.clone()));
-    let control = Control::of(&service, overview.clone(), vitals.clone(), reload_sender);
+    let observer = Observer::new(overview.clone(), vitals.clone(), settings.data_dir.clone());
+    let control = Control::of(&service, overview.clone(), observer.clone(), vitals.clone(), reload_sender);
     let admin = match offer_admin(settings, listener, control).await {
         Ok(admin) => admin,
         Err(error) => {
@@ -78,6 +80,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
         let pipeline = service.pipeline.handle.clone();
         actix_rt::spawn(vitals.watch(settings.data_dir.clone(), pipeline, router, overview.clone(), manager))
     };
+    let mut alerts = Alerts::start(&settings.alerts, &observer, overview.ledger.clone());
     let (end_history, ended_history) = oneshot::channel();
     let history = actix_rt::spawn(keep_history(settings.clone(), &service, overview.clone(), ended_history));
     let ended = loop {
@@ -86,12 +89,14 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
             reason = service.ended() => break Err(reason),
             Some(()) = hangups.recv() => {
                 let reloaded = reload(args, &mut service, &configured, &overview.reloads, manager).await;
+                follow_settings(&mut alerts, &observer, &service).await;
                 if let Ok((_, credentials)) = reloaded {
                     actix_rt::spawn(credentials.try_all());
                 }
             }
             Some(ReloadRequest(answer)) = reload_requests.recv() => {
                 let reloaded = reload(args, &mut service, &configured, &overview.reloads, manager).await;
+                follow_settings(&mut alerts, &observer, &service).await;
                 // Trying credentials may take a while, in which a signal must be answered. The caller may disconnect.
                 actix_rt::spawn(async move {
                     let _ = answer.send(match reloaded {
@@ -106,10 +111,15 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     health_check.abort();
     follower.abort();
     let grace = settings.shutdown.grace;
-    if let Ok(signal) = ended {
-        info!(signal = signal, grace:? = grace; "shutdown started");
+    if let Ok(signal) = &ended {
+        info!(signal = *signal, grace:? = grace; "shutdown started");
     }
     let all_stopped = async {
+        match (alerts, &ended) {
+            (Some(alerts), Err(reason)) => alerts.stop_because(reason).await,
+            (Some(alerts), Ok(_)) => alerts.stop().await,
+            (None, _) => {}
+        }
         // Before the actor that has the last measurements stops. A hanging one must not delay the rest.
         drop(end_history);
         let _ = tokio::time::timeout(LAST_MEASUREMENTS, history).await;
@@ -154,6 +164,18 @@ async fn reload(
         }
     }
     reloaded
+}
+
+/// Lets alerts follow new settings. What was sent is on record, so nothing is sent twice because of it.
+async fn follow_settings(alerts: &mut Option<Alerts>, observer: &Observer, service: &Service) {
+    let new = &service.settings().alerts;
+    if alerts.as_ref().is_some_and(|alerts| alerts.are_of(new)) {
+        return;
+    }
+    if let Some(before) = alerts.take() {
+        before.stop().await;
+    }
+    *alerts = Alerts::start(new, observer, service.ledger());
 }
 
 /// Stores measurements beside the ledger, as often as they are logged, and once more when `end` is dropped.

@@ -12,7 +12,7 @@ use mynah_domain::{
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Needed, Registries, engines,
+    Needed, Registries, alerts, engines,
     kinds::{
         LEVELS, Read, TICK, brief, cache_address, cap, choice, count, duration, file, folder, ledger_address,
         listen, module_levels, preset, refuse, retention, text_of,
@@ -86,6 +86,7 @@ pub(super) fn settings(
     let shutdown = shutdown(reader);
     let log = log(reader);
     let admin = admin(reader, vault);
+    let alerts = alerts::read(reader, vault);
     let sources = sources.into_iter().collect::<Option<Vec<_>>>()?.into_iter().zip(connected.sources?);
     let sources: Vec<_> = sources.map(|(source, connection)| Arc::new(source(connection))).collect();
     let targets = targets?.into_iter().zip(connected.targets?).map(|(target, connection)| {
@@ -110,6 +111,7 @@ pub(super) fn settings(
         shutdown: shutdown?,
         log: log?,
         admin: admin?,
+        alerts: alerts?,
         in_force: vec![],
         former: vec![],
         secrets: BTreeMap::new(),

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use crate::alerts::Condition;
 use crate::control::wire::{AccountState, EngineState, Instance, Instances, Pace, PollerState, Stats};
 
 /// The media type of [`text`].
@@ -94,6 +95,15 @@ pub fn text(stats: &Stats) -> String {
         stats.uptime_seconds,
     );
     std::mem::take(out)
+}
+
+/// Adds what is wrong now, whether or not Mynah itself notifies anybody.
+pub fn add_alerts(out: &mut String, conditions: &[Condition]) {
+    let help = "1 for each condition that people are notified of, by its cause and what it is about, see `mynah alerts`.";
+    let mut alerts = Family::new(out, "mynah_alert", "gauge", help);
+    for Condition { cause, finding } in conditions {
+        alerts.sample("", &[("cause", cause.name), ("about", &finding.about)], 1);
+    }
 }
 
 /// Whether the service, its accounts, its engines and its settings are as they should be.
