@@ -7,6 +7,7 @@
 //! - [`app`]: the wiring, the only place that knows which adapter serves which port.
 //! - [`networks`], [`engines`], [`ledger`], [`cache`]: the adapters, one folder each.
 //! - [`login`]: how people log in to a network's accounts; [`credentials`]: stores what they obtain there; `sealing` encrypts it.
+//! - [`alerts`]: tells people what only they can fix, over webhooks and by mail.
 //! - [`control`]: what operators can inspect and change; [`http`]: the admin API that offers it.
 //! - [`http_client`]: calls to other people's servers; `tls`: whom other connections trust; [`redaction`]: removes secrets from their answers.
 //! - [`telemetry`]: logs and metrics; [`permissions`]: hides files from other users of the machine;
@@ -14,6 +15,7 @@
 
 #![warn(clippy::disallowed_types)]
 
+pub mod alerts;
 pub mod app;
 pub mod benchmark;
 pub mod cache;

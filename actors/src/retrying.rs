@@ -13,8 +13,8 @@ use mynah_domain::{
     ports::{
         Facts, LedgerError, Listing, Retention, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
-            PublishedJob, RecordPage, Recorded, Removed,
+            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
+            NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
         },
     },
 };
@@ -170,6 +170,14 @@ impl<L: Listing> Listing for Retrying<L> {
 
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         self.retry(async || self.ledger.counts().await).await
+    }
+
+    async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
+        self.retry(async || self.ledger.held_since(moment).await).await
+    }
+
+    async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {
+        self.retry(async || self.ledger.post_times(source, limit).await).await
     }
 }
 

@@ -236,6 +236,11 @@ impl Service {
         &self.settings
     }
 
+    /// The ledger.
+    pub fn ledger(&self) -> Arc<dyn Ledger> {
+        self.persistent.ledger.clone()
+    }
+
     /// The part of the settings that operators' requests need.
     pub fn configured(&self) -> &Configured {
         &self.configured

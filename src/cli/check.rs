@@ -63,6 +63,12 @@ pub(super) async fn check(args: &CheckArgs, sources: &SettingsArgs, json: bool) 
         findings.add(&format!("login {} {}", login.network, login.account), check_login(login));
     }
     check_engines(&settings, args.offline, &mut findings).await;
+    let receivers = settings.alerts.receivers();
+    if !receivers.is_empty() {
+        let notified =
+            format!("{} are notified; `mynah alerts test` sends each a message", receivers.join(", "));
+        findings.add("alerts", Ok(notified));
+    }
     if !args.offline {
         check_ledger(&settings, &mut findings).await;
         check_cache(&settings, &mut findings).await;

@@ -4,6 +4,7 @@
 //! - [`output`]: everything that commands print.
 
 mod actors;
+mod alerts;
 mod arguments;
 mod backup;
 mod benchmark;
@@ -68,6 +69,7 @@ Examples:
   mynah once                                  publish everything that is waiting, then exit
   mynah run                                   follow the source until stopped
   mynah status                                show whether everything works, and what to do if not
+  mynah alerts test                           send a message to those who are notified of what is wrong
   mynah pause example_es                      pause an account; `mynah resume` resumes it
   mynah actors resize translator 8            run 8 translators
   mynah logs --follow                         show the log of the running service
@@ -118,6 +120,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Show how the service, its accounts and its engines are: what to look at first
     Status,
+    /// Show what is wrong and what was sent about it, or test who is notified
+    Alerts(alerts::AlertsArgs),
     /// Show throughput, latencies and errors
     Performance(performance::PerformanceArgs),
     /// Show the latest log events of the running service, and new ones with --follow
@@ -250,7 +254,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
     // Most commands call no network and no engine themselves.
     let local = || args.load_for(Needed::Nothing);
     match command {
-        Command::Run => run::run(&run::arguments(args, json)).await,
+        Command::Run => Box::pin(run::run(&run::arguments(args, json))).await,
         Command::Once => once::once(&args.load()?, json).await,
         Command::Check(check) => check::check(&check, args, json).await,
         Command::Login(login) => login::log_in(&login, args, json).await,
@@ -258,6 +262,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Preview(preview) => preview::preview(&preview, args, json).await,
         Command::Compare(compare) => compare::compare(&compare, args, json).await,
         Command::Status => status::status(json, &local()?).await,
+        Command::Alerts(alerts) => alerts::alerts(&alerts, json, &local()?).await,
         Command::Performance(performance) => performance::performance(&performance, json, &local()?).await,
         Command::Logs(logs) => logs::logs(&logs, json, &local()?).await,
         Command::Demo(demo) => demo::demo(demo).await,

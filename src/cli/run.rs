@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Failure, SettingsArgs, signals::Signals};
 use crate::{
+    alerts::{Alerts, Observer},
     app::{
         self,
         credentials::Credentials,
@@ -59,7 +60,8 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let overview = service.overview(configured.subscribe());
     let vitals = Vitals::default();
     let follower = actix_rt::spawn(service.follow_news(&overview, reload_sender.clone()));
-    let control = Control::of(&service, overview.clone(), vitals.clone(), reload_sender);
+    let observer = Observer::new(overview.clone(), vitals.clone(), settings.data_dir.clone());
+    let control = Control::of(&service, overview.clone(), observer.clone(), vitals.clone(), reload_sender);
     let admin = match offer_admin(settings, listener, control).await {
         Ok(admin) => admin,
         Err(error) => {
@@ -79,6 +81,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
         let pipeline = service.pipeline.handle.clone();
         actix_rt::spawn(vitals.watch(settings.data_dir.clone(), pipeline, router, overview.clone(), manager))
     };
+    let mut alerts = Alerts::start(&settings.alerts, &observer, overview.ledger.clone());
     let (end_history, ended_history) = oneshot::channel();
     let history = actix_rt::spawn(keep_history(settings.clone(), &service, overview.clone(), ended_history));
     let ended = loop {
@@ -91,6 +94,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
                     Ok(reloaded) => reloaded,
                     Err(ended) => break ended,
                 };
+                follow_settings(&mut alerts, &observer, &service).await;
                 if let Ok((_, credentials)) = reloaded {
                     actix_rt::spawn(credentials.try_all());
                 }
@@ -101,6 +105,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
                     Ok(reloaded) => reloaded,
                     Err(ended) => break ended,
                 };
+                follow_settings(&mut alerts, &observer, &service).await;
                 // Trying credentials may take a while, in which a signal must be answered. The caller may disconnect.
                 actix_rt::spawn(async move {
                     let _ = answer.send(match reloaded {
@@ -115,10 +120,15 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     health_check.abort();
     follower.abort();
     let grace = settings.shutdown.grace;
-    if let Ok(signal) = ended {
-        info!(signal = signal, grace:? = grace; "shutdown started");
+    if let Ok(signal) = &ended {
+        info!(signal = *signal, grace:? = grace; "shutdown started");
     }
     let all_stopped = async {
+        match (alerts, &ended) {
+            (Some(alerts), Err(reason)) => alerts.stop_because(reason).await,
+            (Some(alerts), Ok(_)) => alerts.stop().await,
+            (None, _) => {}
+        }
         // Before the actor that has the last measurements stops. A hanging one must not delay the rest.
         drop(end_history);
         let _ = tokio::time::timeout(LAST_MEASUREMENTS, history).await;
@@ -173,6 +183,18 @@ async fn reload(
         }
     }
     Ok(reloaded)
+}
+
+/// Lets alerts follow new settings. What was sent is on record, so nothing is sent twice because of it.
+async fn follow_settings(alerts: &mut Option<Alerts>, observer: &Observer, service: &Service) {
+    let new = &service.settings().alerts;
+    if alerts.as_ref().is_some_and(|alerts| alerts.are_of(new)) {
+        return;
+    }
+    if let Some(before) = alerts.take() {
+        before.stop().await;
+    }
+    *alerts = Alerts::start(new, observer, service.ledger());
 }
 
 /// Stores measurements beside the ledger, as often as they are logged, and once more when `end` is dropped.

@@ -7,6 +7,7 @@ use mynah_domain::{AccountId, Language, TargetId, caps::Caps, ports::Engine};
 
 use super::names::Names;
 use crate::{
+    alerts::{AlertsSettings, situation::LoginEnd},
     networks::Published,
     settings::{Settings, TargetSettings},
 };
@@ -22,6 +23,10 @@ pub struct Configured {
     pub engines: Vec<Arc<str>>,
     /// How operators name sources and targets.
     pub names: Names,
+    /// The stored logins in use that have an end.
+    pub logins: Vec<LoginEnd>,
+    /// Who is notified of what is wrong, and when.
+    pub alerts: AlertsSettings,
 }
 
 /// A source that is configured.
@@ -84,6 +89,8 @@ impl Configured {
             sources: sources.collect(),
             targets: settings.targets.iter().map(target).collect(),
             engines: settings.engine.names(),
+            logins: settings.ending_logins(),
+            alerts: settings.alerts.clone(),
         }
     }
 

@@ -12,7 +12,7 @@ use mynah_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::networks::Networks;
+use crate::{alerts::Severity, networks::Networks};
 
 /// `GET /api/actors`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,6 +216,45 @@ pub struct ConfigReload {
     pub last_successful: bool,
     /// When an attempt last succeeded.
     pub last_success: Timestamp,
+}
+
+/// `GET /api/alerts`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alerts {
+    /// What is wrong, and what was and is still to be sent.
+    pub alerts: Vec<Alert>,
+    /// Who is notified.
+    pub receivers: Vec<AlertReceiver>,
+}
+
+/// Something that is or was wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// The name of its cause.
+    pub cause: String,
+    /// The account, source, target or engine.
+    pub about: String,
+    /// How soon a person must act.
+    pub severity: Severity,
+    /// What happened.
+    pub summary: String,
+    /// Why, and what to do.
+    pub details: String,
+    /// Since when, if that is known.
+    pub since: Option<Timestamp>,
+    /// When it was over, if a receiver does not know that yet.
+    pub over: Option<Timestamp>,
+    /// When each receiver was last sent a message about it.
+    pub sent: BTreeMap<String, Timestamp>,
+}
+
+/// Who is notified of what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertReceiver {
+    /// `webhook`, `slack`, `discord`, `ntfy` or `mail`.
+    pub name: String,
+    /// Why it did not take the last message, if so.
+    pub trouble: Option<String>,
 }
 
 /// `GET /api/status`

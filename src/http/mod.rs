@@ -47,6 +47,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::connections::Connections;
 use crate::{
+    alerts::Observer,
     app::{
         credentials::TriedSecret,
         service::{Reloaded, Service},
@@ -101,6 +102,7 @@ pub enum AdminError {
 /// Handles to a running pipeline. They work even if actors are dead.
 pub struct Control {
     overview: Overview,
+    alerts: Observer,
     actors: ActorRefs,
     supervisor: Addr<Supervisor>,
     vitals: Vitals,
@@ -120,12 +122,14 @@ impl Control {
     pub fn of(
         service: &Service,
         overview: Overview,
+        alerts: Observer,
         vitals: Vitals,
         reload: mpsc::Sender<ReloadRequest>,
     ) -> Self {
         let pipeline = &service.pipeline;
         Self {
             overview,
+            alerts,
             actors: pipeline.actors.clone(),
             supervisor: pipeline.supervisor.clone(),
             vitals,

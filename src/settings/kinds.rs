@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Durati
 
 use config::ValueKind;
 use jiff::Timestamp;
+use lettre::message::Mailbox;
 use log::LevelFilter;
 use mynah_domain::{
     Language,
@@ -20,7 +21,11 @@ use super::{
 };
 use crate::networks::Network;
 use crate::telemetry::logging::{MODULES, ModuleLevel, module_named};
-use crate::{cache, ledger::postgres::Address};
+use crate::{
+    alerts::settings::{UNITS, brief_bytes},
+    cache,
+    ledger::postgres::Address,
+};
 
 /// Why a value is not accepted.
 #[derive(Debug)]
@@ -230,6 +235,80 @@ pub(super) fn brief(duration: Duration) -> String {
     fits.map_or_else(|| format!("{millis}ms"), |(unit, name)| format!("{}{name}", millis / unit))
 }
 
+/// A number of bytes with its unit, within bounds; `none` if it does not matter.
+pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&ValueKind) -> Read<Option<u64>> {
+    move |value| {
+        const FIX: &str = "write a whole number with its unit, such as \"500MB\" or \"2GB\", or \"none\"";
+        let text = text_of(value)?;
+        if text == "none" {
+            return Ok(None);
+        }
+        let parsed = UNITS.iter().find_map(|(name, unit)| {
+            let number: u64 = text.strip_suffix(name)?.trim().parse().ok()?;
+            number.checked_mul(*unit)
+        });
+        match parsed {
+            Some(size) if range.contains(&size) => Ok(Some(size)),
+            Some(_) => {
+                let (low, high) = (brief_bytes(*range.start()), brief_bytes(*range.end()));
+                refuse(format!("{} is out of range ({low} to {high})", quoted(value)), FIX)
+            }
+            None => refuse(format!("{} is not a size", quoted(value)), FIX),
+        }
+    }
+}
+
+/// A duration with its unit, within bounds; `none` if it does not matter.
+pub(super) fn duration_or_none(
+    range: RangeInclusive<Duration>,
+) -> impl Fn(&ValueKind) -> Read<Option<Duration>> {
+    move |value| {
+        if matches!(value, ValueKind::String(text) if text.trim() == "none") {
+            return Ok(None);
+        }
+        duration(range.clone())(value)
+            .map(Some)
+            .map_err(|Refusal { what, fix }| Refusal { what, fix: format!("{fix}, or \"none\"") })
+    }
+}
+
+/// The address of a person or a service, as mail has it.
+pub(super) fn mailbox(value: &ValueKind) -> Read<Mailbox> {
+    let text = text_of(value)?;
+    parsed_mailbox(text, value)
+}
+
+/// Several of them; in the environment comma-separated.
+pub(super) fn mailboxes(value: &ValueKind) -> Read<Vec<Mailbox>> {
+    let all = list_of(value)?;
+    let all: Vec<&str> = all.iter().map(|one| one.trim()).filter(|one| !one.is_empty()).collect();
+    if all.is_empty() {
+        return refuse("no address is listed", "write [\"you@example.com\"]");
+    }
+    all.into_iter().map(|one| parsed_mailbox(one, value)).collect()
+}
+
+fn parsed_mailbox(text: &str, value: &ValueKind) -> Read<Mailbox> {
+    text.parse().or_else(|_| {
+        refuse(
+            format!("{} is not a mail address", quoted(value)),
+            "write an address such as \"you@example.com\", or \"Mynah <mynah@example.com>\"",
+        )
+    })
+}
+
+/// A host name or an address, without a port.
+pub(super) fn host(value: &ValueKind) -> Read<String> {
+    let text = text_of(value)?;
+    match Host::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => refuse(
+            format!("{} is not a host name", quoted(value)),
+            "write the server's name, such as \"smtp.example.com\"; its port is a key of its own",
+        ),
+    }
+}
+
 /// A language that Mynah knows.
 ///
 /// # Errors
@@ -358,7 +437,7 @@ pub fn base_url(value: &ValueKind) -> Read<Url> {
 }
 
 /// Whether a host is on this machine or in this network, judged by its name.
-fn is_inside(host: &Host<&str>) -> bool {
+pub(super) fn is_inside(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => {
             !name.contains('.') || [".localhost", ".internal", ".local"].iter().any(|end| name.ends_with(end))
@@ -594,6 +673,32 @@ mod tests {
         refused(minute(&ValueKind::I64(-5)), "-5 is not a duration", "60s");
         refused(minute(&text("7d")), "out of range (1s to 1d)", "1s to 1d");
         refused(minute(&ValueKind::Boolean(true)), "true is not a duration", "60s");
+    }
+
+    #[test]
+    fn a_size_has_a_unit_and_is_within_bounds() {
+        let size = size(1_000_000..=2_000_000_000_000);
+        assert_eq!(size(&text("500MB")).unwrap(), Some(500_000_000));
+        assert_eq!(size(&text("2 GB")).unwrap(), Some(2_000_000_000));
+        assert_eq!(size(&text("none")).unwrap(), None);
+        refused(size(&text("7")), "is not a size", "500MB");
+        refused(size(&ValueKind::I64(7)), "is not a text", "\"7\"");
+        refused(size(&text("-1GB")), "is not a size", "none");
+        refused(size(&text("3TB")), "out of range (1MB to 2TB)", "2GB");
+        refused(size(&text("99999999999999999999TB")), "is not a size", "500MB");
+    }
+
+    #[test]
+    fn a_mail_address_is_checked() {
+        assert_eq!(mailboxes(&text("a@b.example, Ops <c@d.example>")).unwrap().len(), 2);
+        refused(mailboxes(&text("nobody")), "is not a mail address", "you@example.com");
+        refused(mailboxes(&text(" , ")), "no address", "you@example.com");
+        refused(
+            mailbox(&text("a@b.example\r\nBcc: c@d.example")),
+            "is not a mail address",
+            "mynah@example.com",
+        );
+        refused(host(&text("smtp.example.com:25")), "is not a host name", "a key of its own");
     }
 
     #[test]

@@ -9,12 +9,13 @@
 //!
 //! - [`Settings`] is the result, typed so that invalid settings cannot be expressed.
 //! - `layers` merges the three and knows the origin of each key; [`Reader`] reads keys one by one and
-//!   [`Vault`] secrets; `read`, `engines`, `sources` and `targets` name every key except those of networks and engines, which read
+//!   [`Vault`] secrets; `read`, `alerts`, `engines`, `sources` and `targets` name every key except those of networks and engines, which read
 //!   their own sections ([`networks`](crate::networks), [`engines`](crate::engines)); [`kinds`] are the types of values.
 //! - [`Change`] is a difference that new settings make while the service runs.
 //! - [`Former`] is a setting of the bot that Mynah replaces.
 //! - `unknown` finds keys that were written but are never read, and secrets in the settings.
 
+mod alerts;
 mod change;
 mod engines;
 mod former;

@@ -18,6 +18,7 @@ use secrecy::SecretString;
 
 use super::{Former, Origin};
 use crate::{
+    alerts::{AlertsSettings, situation::LoginEnd},
     cache,
     credentials::Logins,
     engines::{ConfiguredEngine, EngineKind},
@@ -64,6 +65,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// Settings for the admin API.
     pub admin: AdminSettings,
+    /// Who is notified of what is wrong, and when.
+    pub alerts: AlertsSettings,
     pub(super) in_force: Vec<InForce>,
     pub(super) former: Vec<Former>,
     /// Every secret that was found, by its variable, to notice changed ones. `Debug` shows none.
@@ -107,6 +110,19 @@ impl Settings {
     /// What `mynah login` stored, if the command needs secrets.
     pub fn logins(&self) -> &Logins {
         &self.logins
+    }
+
+    /// The stored logins in use that have an end. A variable that is set wins over the store.
+    pub fn ending_logins(&self) -> Vec<LoginEnd> {
+        let is_used = |variable: &String| {
+            self.in_force.iter().any(|one| one.key == *variable && one.origin == Origin::Store)
+        };
+        let ending = self.logins.iter().filter(|login| login.secrets.keys().any(is_used));
+        let end = ending.filter_map(|login| {
+            let (network, account) = (login.network.clone(), login.account.clone());
+            Some(LoginEnd { network, account, ends: login.expires? })
+        });
+        end.collect()
     }
 
     /// The files that secrets were read from.

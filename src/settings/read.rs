@@ -12,7 +12,7 @@ use mynah_domain::{
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Needed, Registries,
+    Needed, Registries, alerts,
     engines::{self, Naming, Sections},
     kinds::{
         LEVELS, Read, TICK, brief, cache_address, cap, choice, count, duration, file, folder, ledger_address,
@@ -94,6 +94,7 @@ pub(super) fn settings(
     let shutdown = shutdown(reader);
     let log = log(reader);
     let admin = admin(reader, vault);
+    let alerts = alerts::read(reader, vault);
     let sources = sources.into_iter().collect::<Option<Vec<_>>>()?.into_iter().zip(connected.sources?);
     let sources: Vec<_> = sources.map(|(source, connection)| Arc::new(source(connection))).collect();
     let targets = targets?.into_iter().zip(connected.targets?).map(|(target, connection)| {
@@ -118,6 +119,7 @@ pub(super) fn settings(
         shutdown: shutdown?,
         log: log?,
         admin: admin?,
+        alerts: alerts?,
         in_force: vec![],
         former: vec![],
         secrets: BTreeMap::new(),

@@ -18,6 +18,9 @@ use crate::{
 pub(super) const ADMIN_TOKEN: &str = "MYNAH_ADMIN_TOKEN";
 pub(super) const LEDGER_PASSWORD: &str = "MYNAH_LEDGER_PASSWORD";
 pub(super) const CACHE_PASSWORD: &str = "MYNAH_CACHE_PASSWORD";
+pub(super) const MAIL_PASSWORD: &str = "MYNAH_ALERTS_MAIL_PASSWORD";
+pub(super) const WEBHOOK_KEY: &str = "MYNAH_ALERTS_WEBHOOK_KEY";
+pub(super) const NTFY_TOKEN: &str = "MYNAH_ALERTS_NTFY_TOKEN";
 
 /// The secret under a name. The error is a problem that is already recorded.
 pub type Found = Result<Option<SecretString>, Reported>;

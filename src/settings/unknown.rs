@@ -280,6 +280,10 @@ fn secret_variable(key: &str, layers: &Layers, registries: Registries<'_>) -> Op
     if whole.starts_with("ledger") {
         return Some(secrets::LEDGER_PASSWORD.into());
     }
+    if whole.starts_with("alerts") {
+        let of_mail = whole.starts_with("alerts.mail");
+        return Some(if of_mail { secrets::MAIL_PASSWORD } else { secrets::WEBHOOK_KEY }.into());
+    }
     if let Some(variable) = engines.variable_of(&whole) {
         return Some(variable);
     }

@@ -59,7 +59,8 @@ pub struct ModuleLevel {
 }
 
 /// The modules whose level can be set.
-pub const MODULES: [&str; 14] = [
+pub const MODULES: [&str; 15] = [
+    "alerts",
     "app",
     "cache",
     "engines",

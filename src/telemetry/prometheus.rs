@@ -3,8 +3,11 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::control::wire::{
-    AccountState, EngineState, EngineUsage, Instance, Instances, Pace, PollerState, Stats,
+use crate::{
+    alerts::Condition,
+    control::wire::{
+        AccountState, EngineState, EngineUsage, Instance, Instances, Pace, PollerState, Stats,
+    },
 };
 
 /// The media type of [`text`].
@@ -116,6 +119,15 @@ fn usage(out: &mut String, usage: &BTreeMap<String, EngineUsage>) {
         if let Some(count) = used.billed_characters {
             characters.sample("", &[("engine", engine)], count);
         }
+    }
+}
+
+/// Adds what is wrong now, whether or not Mynah itself notifies anybody.
+pub fn add_alerts(out: &mut String, conditions: &[Condition]) {
+    let help = "1 for each condition that people are notified of, by its cause and what it is about, see `mynah alerts`.";
+    let mut alerts = Family::new(out, "mynah_alert", "gauge", help);
+    for Condition { cause, finding } in conditions {
+        alerts.sample("", &[("cause", cause.name), ("about", &finding.about)], 1);
     }
 }
 

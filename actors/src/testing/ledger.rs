@@ -18,8 +18,8 @@ use mynah_domain::{
         Clock, Facts, LedgerError, Listing, Retention, Work,
         leases::LeaseName,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
-            PublishedJob, RecordPage, RecordPost, Recorded, Removed,
+            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
+            NotForgotten, PublishedJob, RecordPage, RecordPost, Recorded, Removed,
         },
     },
 };
@@ -390,6 +390,14 @@ impl Listing for MemoryLedger {
     }
 
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
+        not_asked()
+    }
+
+    async fn held_since(&self, _: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
+        not_asked()
+    }
+
+    async fn post_times(&self, _: &str, _: usize) -> Result<Vec<Timestamp>, LedgerError> {
         not_asked()
     }
 }

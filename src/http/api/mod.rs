@@ -1,6 +1,7 @@
 //! The endpoints of the admin API, one file per subject.
 
 mod actors;
+mod alerts;
 mod events;
 mod instances;
 mod jobs;
@@ -51,6 +52,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/stats").get(stats::stats))
         .service(web::resource("/api/actors").get(actors::list))
         .service(web::resource("/api/actors/{name}/restart").post(actors::restart))
+        .service(web::resource("/api/alerts").get(alerts::list))
         .service(web::resource("/api/instances").get(instances::list))
         .service(web::resource("/api/pool/translator").post(actors::resize))
         .service(web::resource("/api/reload").post(reload::reload))

@@ -18,7 +18,8 @@ pub(super) async fn stats(control: Data<Control>) -> Result<Json<wire::Stats>, A
 }
 
 pub(super) async fn metrics(control: Data<Control>) -> Result<HttpResponse, ApiError> {
-    let text = prometheus::text(&measured(&control).await?);
+    let mut text = prometheus::text(&measured(&control).await?);
+    prometheus::add_alerts(&mut text, &control.alerts.conditions().await);
     Ok(HttpResponse::Ok().content_type(prometheus::CONTENT_TYPE).body(text))
 }
 

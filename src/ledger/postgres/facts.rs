@@ -15,25 +15,6 @@ pub(super) async fn fact(db: &Object, key: &str) -> Result<Option<String>> {
     db.query_opt(&statement, &[&storable(key)]).await?.map(|row| get(&row, 0)).transpose()
 }
 
-pub(super) async fn replace(db: &Object, key: &str, old: Option<&str>, new: &str) -> Result<bool> {
-    let (key, new) = (storable(key), storable(new));
-    // One statement each: another instance may write at the same moment.
-    let changed = match old {
-        Some(old) => {
-            let update = "UPDATE facts SET value = $2 WHERE key = $1 AND value IN ($2, $3)";
-            let statement = db.prepare_cached(update).await?;
-            db.execute(&statement, &[&key, &new, &storable(old)]).await?
-        }
-        None => {
-            let insert = "INSERT INTO facts (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE
-                          SET value = excluded.value WHERE facts.value = excluded.value";
-            let statement = db.prepare_cached(insert).await?;
-            db.execute(&statement, &[&key, &new]).await?
-        }
-    };
-    Ok(changed == 1)
-}
-
 pub(super) async fn remember(
     db: &impl deadpool_postgres::GenericClient,
     key: &str,
@@ -46,4 +27,20 @@ pub(super) async fn remember(
         .await?;
     db.execute(&statement, &[&storable(key), &storable(value)]).await?;
     Ok(())
+}
+
+pub(super) async fn replace(db: &Object, key: &str, expected: Option<&str>, value: &str) -> Result<bool> {
+    let (key, value) = (storable(key), storable(value));
+    let changed = match expected.map(storable) {
+        Some(expected) => {
+            let sql = "UPDATE facts SET value = $3 WHERE key = $1 AND value IN ($2, $3)";
+            db.execute(&db.prepare_cached(sql).await?, &[&key, &expected, &value]).await?
+        }
+        None => {
+            let sql = "INSERT INTO facts (key, value) VALUES ($1, $2)
+                       ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE facts.value = excluded.value";
+            db.execute(&db.prepare_cached(sql).await?, &[&key, &value]).await?
+        }
+    };
+    Ok(changed == 1)
 }

@@ -1,10 +1,13 @@
 //! Lists jobs for people: by state, target, post or kind of hold, in bounded pages.
 
+use std::collections::BTreeMap;
+
 use deadpool_postgres::Object;
+use jiff::Timestamp;
 use mynah_domain::{
-    AccountId, JobId, JobState, PostId, Translation,
+    AccountId, JobId, JobState, PostId, TargetId, Translation,
     job::{BeforeSkip, RejectedTranslation},
-    ports::ledger::{JobFilter, JobLine, PublishedJob},
+    ports::ledger::{HeldJobs, JobFilter, JobLine, PublishedJob},
 };
 use tokio_postgres::{Row, types::ToSql};
 
@@ -136,6 +139,30 @@ pub(super) async fn published(db: &Object, before: Option<JobId>, limit: usize) 
         })
     };
     rows.iter().map(job).collect()
+}
+
+pub(super) async fn held_since(db: &Object, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>> {
+    let statement = db
+        .prepare_cached(
+            "SELECT target, count(*), min(updated_at) FROM jobs
+             WHERE stand > 0 AND state = 'held' AND updated_at <= $1 GROUP BY target",
+        )
+        .await?;
+    let held = |row: &Row| {
+        Ok((target(row, 0)?, HeldJobs { jobs: count(row, 1)?, oldest: to_timestamp(get(row, 2)?) }))
+    };
+    db.query(&statement, &[&moment.as_millisecond()]).await?.iter().map(held).collect()
+}
+
+pub(super) async fn post_times(db: &Object, source: &str, limit: usize) -> Result<Vec<Timestamp>> {
+    let statement = db
+        .prepare_cached(
+            "SELECT body::json ->> 'created_at' FROM posts WHERE source = $1 ORDER BY position DESC LIMIT $2",
+        )
+        .await?;
+    let rows = db.query(&statement, &[&storable(source), &to_integer(limit)]).await?;
+    let times: Vec<Option<&str>> = rows.iter().map(|row| get(row, 0)).collect::<Result<_>>()?;
+    Ok(times.into_iter().flatten().filter_map(|time| time.parse().ok()).collect())
 }
 
 /// The conditions of a query. The texts are constants of this file; user input is bound as values.

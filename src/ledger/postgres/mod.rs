@@ -57,8 +57,8 @@ use mynah_domain::{
         Clock, Facts, LedgerError, Listing, Retention, Work,
         leases::{HeldLeases, InstanceId},
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
-            PublishedJob, RecordPage, Recorded, Removed,
+            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
+            NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
         },
     },
 };
@@ -306,6 +306,15 @@ impl Listing for PostgresLedger {
 
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         self.call(async move |db| states::counts(db).await).await
+    }
+
+    async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
+        self.call(async move |db| listing::held_since(db, moment).await).await
+    }
+
+    async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {
+        let source = source.to_owned();
+        self.call(async move |db| listing::post_times(db, &source, limit).await).await
     }
 }
 

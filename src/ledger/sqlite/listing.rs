@@ -1,14 +1,17 @@
 //! Lists jobs for people: by state, target, post or kind of hold, in bounded pages.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use mynah_domain::{
     AccountId, JobId, JobState, PostId, TargetId, Translation,
     job::{BeforeSkip, RejectedTranslation},
-    ports::ledger::{JobFilter, JobLine, PublishedJob},
+    ports::ledger::{HeldJobs, JobFilter, JobLine, PublishedJob},
 };
 use rusqlite::{Connection, Row, params_from_iter, types::Value};
 
 use super::{
-    rows::{from_json, state, to_integer, to_json, to_timestamp},
+    rows::{count, from_json, state, to_integer, to_json, to_timestamp},
     schema::UNDONE,
 };
 
@@ -132,6 +135,30 @@ pub(super) fn published(
         })
     })?;
     rows.collect()
+}
+
+pub(super) fn held_since(
+    db: &Connection,
+    moment: Timestamp,
+) -> rusqlite::Result<BTreeMap<TargetId, HeldJobs>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT target, count(*), min(updated_at) FROM jobs
+         WHERE {UNDONE} AND state = 'held' AND updated_at <= ? GROUP BY target"
+    ))?;
+    let rows = statement.query_map([moment.as_millisecond()], |row| {
+        let held = HeldJobs { jobs: count(row, 1)?, oldest: to_timestamp(row.get(2)?) };
+        Ok((TargetId::from(row.get_ref(0)?.as_str()?), held))
+    })?;
+    rows.collect()
+}
+
+pub(super) fn post_times(db: &Connection, source: &str, limit: usize) -> rusqlite::Result<Vec<Timestamp>> {
+    let mut statement = db.prepare_cached(
+        "SELECT body ->> '$.created_at' FROM posts WHERE source = ?1 ORDER BY position DESC LIMIT ?2",
+    )?;
+    let rows = statement.query_map((source, to_integer(limit)), |row| row.get::<_, Option<String>>(0))?;
+    let times: Vec<Option<String>> = rows.collect::<Result<_, _>>()?;
+    Ok(times.into_iter().flatten().filter_map(|time| time.parse().ok()).collect())
 }
 
 /// The conditions of a query. The texts are constants of this file; user input is bound as values.

@@ -45,8 +45,8 @@ use mynah_domain::{
     ports::{
         Clock, Facts, LedgerError, Listing, Retention, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
-            PublishedJob, RecordPage, Recorded, Removed,
+            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
+            NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
         },
     },
 };
@@ -196,6 +196,15 @@ impl Listing for SqliteLedger {
 
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         self.reader.run(states::counts).await
+    }
+
+    async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
+        self.reader.run(move |db| listing::held_since(db, moment)).await
+    }
+
+    async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {
+        let source = source.to_owned();
+        self.reader.run(move |db| listing::post_times(db, &source, limit)).await
     }
 }
 

@@ -1,15 +1,20 @@
 //! Listings for people.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use mynah_domain::{
-    Hold, JobEvent, JobState, PostId, Skip,
+    Hold, JobEvent, JobState, Post, PostId, Skip,
     job::HoldKind,
     ports::{
         Clock as _,
-        ledger::{JobFilter, JobLine},
+        ledger::{HeldJobs, JobFilter, JobLine},
     },
 };
 
-use super::{Bench, TestClock, account, begun, begun_on, change, line, page, post, target, to_publishing};
+use super::{
+    Bench, SOURCE, TestClock, account, begun, begun_on, change, line, page, post, target, to_publishing,
+};
 
 pub(crate) async fn jobs_are_listed_by_filter<B: Bench>() {
     let clock = TestClock::at("2026-11-23T12:00:00Z");
@@ -110,4 +115,37 @@ pub(crate) async fn publications_are_listed_with_their_posts_newest_first<B: Ben
     assert_eq!(all[0].at, clock.now());
     assert_eq!(ledger.published(None, 2).await.unwrap(), all[..2]);
     assert_eq!(ledger.published(Some(all[1].id), 9).await.unwrap(), all[2..]);
+}
+
+pub(crate) async fn jobs_that_were_held_long_ago_are_counted_by_target<B: Bench>() {
+    let clock = TestClock::at("2026-11-23T12:00:00Z");
+    let ledger = B::new(clock.clone()).open();
+    ledger.record(page([1, 2, 3], &["es", "ca"])).await.unwrap();
+    let (es, ca) = (line(&*ledger, "es").await, line(&*ledger, "ca").await);
+    let hold = || Hold { kind: HoldKind::Gate, reason: "a link was lost".into(), until: None };
+    for (hour, job) in [(13, &es[0]), (14, &es[1]), (15, &ca[0]), (16, &es[2])] {
+        clock.set(&format!("2026-11-23T{hour}:00:00Z"));
+        change(&*ledger, job, 0, vec![JobEvent::Held(hold())]).await.unwrap();
+    }
+    change(&*ledger, &ca[1], 0, vec![JobEvent::Failed { reason: "it kills".into() }]).await.unwrap();
+    let at = |time: &str| format!("2026-11-23T{time}Z").parse().unwrap();
+    let held = async |until: &str| ledger.held_since(at(until)).await.unwrap();
+    assert!(held("12:59:59").await.is_empty());
+    let some = held("15:00:00").await;
+    assert_eq!(some[&target("es")], HeldJobs { jobs: 2, oldest: at("13:00:00") });
+    assert_eq!(some[&target("ca")], HeldJobs { jobs: 1, oldest: at("15:00:00") });
+    assert_eq!(held("16:00:00").await[&target("es")].jobs, 3);
+}
+
+pub(crate) async fn the_times_of_the_last_posts_are_listed_by_source<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    let time = |number: u64| format!("2026-11-2{number}T12:00:00Z").parse::<Timestamp>().unwrap();
+    let mut recorded = page([3, 1, 4, 2], &["es"]);
+    for record in &mut recorded.posts {
+        record.post = Arc::new(Post { created_at: time(record.post.position), ..(*record.post).clone() });
+    }
+    ledger.record(recorded).await.unwrap();
+    assert_eq!(ledger.post_times(SOURCE, 3).await.unwrap(), [4, 3, 2].map(time));
+    assert_eq!(ledger.post_times(SOURCE, 9).await.unwrap().len(), 4);
+    assert!(ledger.post_times("net:nobody", 9).await.unwrap().is_empty());
 }

@@ -250,6 +250,8 @@ macro_rules! ledger_contract {
         );
         $crate::ledger_contract!($bench, listing:
             jobs_are_listed_by_filter
+            jobs_that_were_held_long_ago_are_counted_by_target
+            the_times_of_the_last_posts_are_listed_by_source
             the_latest_publication_is_listed_first
             publications_are_listed_with_their_posts_newest_first
         );
@@ -262,7 +264,7 @@ macro_rules! ledger_contract {
         );
         $crate::ledger_contract!($bench, facts:
             a_fact_survives_the_process_and_replaces_the_previous_one
-            a_fact_is_replaced_only_if_it_is_still_the_old_one
+            a_fact_is_replaced_only_if_it_has_the_expected_value
         );
     };
     ($bench:ty, $area:ident: $($behaviour:ident)*) => {

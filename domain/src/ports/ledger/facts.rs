@@ -13,7 +13,7 @@ pub trait Facts: Send + Sync {
     /// Stores a fact, replacing one with the same name.
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError>;
 
-    /// Stores a fact if its present value is `old`, `None` meaning that there is none. Returns whether it is `new` now,
-    /// which is also the case if it was before.
-    async fn replace(&self, key: &str, old: Option<&str>, new: &str) -> Result<bool, LedgerError>;
+    /// Stores a fact only if its value is still `expected`; `None` if it was never stored. Returns whether `value` is
+    /// stored now: a repeat of a call whose answer was lost returns true.
+    async fn replace(&self, key: &str, expected: Option<&str>, value: &str) -> Result<bool, LedgerError>;
 }

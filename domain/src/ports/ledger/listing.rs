@@ -32,6 +32,22 @@ pub trait Listing: Send + Sync {
 
     /// How many jobs are in each state, by target.
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError>;
+
+    /// The jobs that have been held since `moment` or longer, by target.
+    async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError>;
+
+    /// When the last `limit` recorded posts of a source were published there, in the source's order, last first. Posts
+    /// without their texts count, too.
+    async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError>;
+}
+
+/// The held jobs of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldJobs {
+    /// How many there are.
+    pub jobs: u64,
+    /// When the one that has waited longest was held.
+    pub oldest: Timestamp,
 }
 
 /// Which jobs a person wants to see. Empty fields match everything.

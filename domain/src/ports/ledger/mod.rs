@@ -15,7 +15,7 @@ mod work;
 pub use change::{Advanced, Change, ChangeError};
 pub use checkpoint::{Backfill, Checkpoint, Mark};
 pub use facts::Facts;
-pub use listing::{JobFilter, JobLine, Listing, PublishedJob};
+pub use listing::{HeldJobs, JobFilter, JobLine, Listing, PublishedJob};
 pub use page::{Raw, RecordPage, RecordPost, Recorded, edited_reason};
 pub use retention::{NotForgotten, Removed, Retention};
 pub use work::{LinePosition, Work};

@@ -1,0 +1,161 @@
+//! The record is a fact in the ledger. Several instances may change it at once, so each change is made to what the fact
+//! was, and stored only if it still is that; otherwise the change is made again.
+//!
+//! Alerts matter most when the ledger does not answer. Then changes are made to a copy in memory, which replaces the fact
+//! once the ledger answers again.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_rt::time::timeout;
+use log::{info, warn};
+use mynah_domain::ports::{Facts, LedgerError};
+use tokio::sync::Mutex;
+
+use super::record::Record;
+
+/// The fact with the record.
+const FACT: &str = "alerts";
+
+/// How long to wait for the ledger.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often to make a change again because another instance was faster.
+const TRIES: u32 = 20;
+
+/// Where the record is.
+pub(super) struct Store {
+    ledger: Arc<dyn Facts>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    record: Record,
+    /// Whether it has changes that the ledger lacks.
+    is_ahead: bool,
+}
+
+impl Store {
+    pub(super) fn new(ledger: Arc<dyn Facts>) -> Self {
+        Self { ledger, memory: Mutex::default() }
+    }
+
+    /// Changes the record. `change` may be called several times, each time with the record as it is then.
+    pub(super) async fn update<T>(&self, mut change: impl FnMut(&mut Record) -> T) -> T {
+        let mut memory = self.memory.lock().await;
+        for _ in 0..TRIES {
+            let Some(stored) = self.ask(self.ledger.fact(FACT)).await else { break };
+            let before = if memory.is_ahead {
+                memory.record.clone()
+            } else {
+                parsed(stored.as_deref()).unwrap_or_default()
+            };
+            let mut after = before.clone();
+            let result = change(&mut after);
+            if after == before && !memory.is_ahead {
+                memory.record = after;
+                return result;
+            }
+            let text = written(&after);
+            match self.ask(self.ledger.replace(FACT, stored.as_deref(), &text)).await {
+                Some(true) => {
+                    if memory.is_ahead {
+                        info!("alert record stored again");
+                    }
+                    *memory = Memory { record: after, is_ahead: false };
+                    return result;
+                }
+                Some(false) => {}
+                None => break,
+            }
+        }
+        if !memory.is_ahead {
+            warn!("alert record not stored");
+        }
+        memory.is_ahead = true;
+        change(&mut memory.record)
+    }
+
+    /// The ledger's answer, if it comes in time.
+    async fn ask<T>(&self, call: impl Future<Output = Result<T, LedgerError>>) -> Option<T> {
+        timeout(PATIENCE, call).await.ok()?.ok()
+    }
+}
+
+/// The record in a ledger.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(super) async fn read(ledger: &dyn Facts) -> Result<Record, LedgerError> {
+    Ok(parsed(ledger.fact(FACT).await?.as_deref()).unwrap_or_default())
+}
+
+/// A record that cannot be read is as none: at worst, a message is sent twice.
+fn parsed(text: Option<&str>) -> Option<Record> {
+    let text = text.filter(|text| !text.is_empty())?;
+    serde_json::from_str(text).inspect_err(|error| warn!(reason:% = error; "alert record unreadable")).ok()
+}
+
+fn written(record: &Record) -> String {
+    // A struct of texts and times always serializes.
+    serde_json::to_string(record).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerts::testing::{Away, condition, observe};
+
+    fn store(ledger: &Arc<dyn Facts>) -> Store {
+        Store::new(ledger.clone())
+    }
+
+    #[actix_rt::test]
+    async fn two_instances_that_change_the_record_lose_nothing() {
+        let (_folder, ledger) = crate::alerts::testing::ledger();
+        let [one, two] = [store(&ledger), store(&ledger)];
+        for (store, about) in [(&one, "net:a"), (&two, "net:b"), (&one, "net:c")] {
+            store.update(|record| observe(record, 0, &[condition(about)])).await;
+        }
+        let keys: Vec<String> = read(&*ledger).await.unwrap().entries.into_keys().collect();
+        assert_eq!(keys, ["account_blocked net:a", "account_blocked net:b", "account_blocked net:c"]);
+    }
+
+    #[actix_rt::test]
+    async fn only_one_of_two_instances_may_send_a_message() {
+        let (_folder, ledger) = crate::alerts::testing::ledger();
+        let [one, two] = [store(&ledger), store(&ledger)];
+        one.update(|record| observe(record, 0, &[condition("net:a")])).await;
+        one.update(|record| observe(record, 60, &[condition("net:a")])).await;
+        let claim = async |store: &Store, me: &str| {
+            let now = crate::alerts::testing::at(61);
+            store.update(|record| record.claim("mail", me, now, Duration::from_hours(24))).await
+        };
+        let claims = futures_util::join!(claim(&one, "one"), claim(&two, "two"));
+        assert!(matches!(claims, (Some(_), None) | (None, Some(_))), "{claims:?}");
+    }
+
+    #[actix_rt::test]
+    async fn without_the_ledger_the_record_is_in_memory_and_is_stored_later() {
+        let (_folder, ledger) = crate::alerts::testing::ledger();
+        let away = Away::new(ledger.clone());
+        let store = Store::new(away.clone());
+        store.update(|record| observe(record, 0, &[condition("net:a")])).await;
+        away.goes();
+        store.update(|record| observe(record, 1, &[condition("net:a"), condition("net:b")])).await;
+        assert_eq!(read(&*ledger).await.unwrap().entries.len(), 1);
+        assert_eq!(store.update(|record| record.entries.len()).await, 2);
+        away.returns();
+        store.update(|_| ()).await;
+        assert_eq!(read(&*ledger).await.unwrap().entries.len(), 2);
+    }
+
+    #[actix_rt::test]
+    async fn a_record_that_cannot_be_read_is_as_none() {
+        let (_folder, ledger) = crate::alerts::testing::ledger();
+        ledger.remember(FACT, "{\"entries\": 7}").await.unwrap();
+        assert_eq!(read(&*ledger).await.unwrap(), Record::default());
+        store(&ledger).update(|record| observe(record, 0, &[condition("net:a")])).await;
+        assert_eq!(read(&*ledger).await.unwrap().entries.len(), 1);
+    }
+}
