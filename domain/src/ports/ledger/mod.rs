@@ -10,6 +10,7 @@ mod facts;
 mod listing;
 mod page;
 mod retention;
+mod spending;
 mod work;
 
 pub use change::{Advanced, Change, ChangeError};
@@ -18,6 +19,7 @@ pub use facts::Facts;
 pub use listing::{JobFilter, JobLine, Listing, PublishedJob};
 pub use page::{Raw, RecordPage, RecordPost, Recorded, edited_reason};
 pub use retention::{NotForgotten, Removed, Retention};
+pub use spending::{Reservation, ReservationKey, Spending};
 pub use work::{LinePosition, Work};
 
 use super::leases::LeaseName;
