@@ -74,6 +74,37 @@ pub struct Charge {
     pub units: u64,
 }
 
+/// What a part of a job costs. Its job pays: the payer is the job's source and target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cost {
+    /// The network that charges it, by its name in the settings.
+    pub service: Arc<str>,
+    /// The day, in the time zone of the budgets, that it counts for.
+    pub day: Date,
+    /// What the part costs.
+    pub amount: Money,
+    /// What the later parts of the job will cost. It is reserved, so that a thread that began can be completed.
+    pub rest: Money,
+    /// How many later parts there are.
+    pub later_parts: u64,
+    /// The budgets that must allow all of it.
+    pub limits: Vec<Limit>,
+}
+
+impl Cost {
+    /// The charge for the part.
+    pub fn charge(&self, source: Arc<str>, target: TargetId) -> Charge {
+        let payer = Payer { source, target: Some(target), service: self.service.clone() };
+        Charge { payer, purpose: Purpose::Publish, day: self.day, amount: self.amount, units: 1 }
+    }
+
+    /// What is reserved for the later parts, which are paid by the same payer as `charge`.
+    pub fn reserved(&self, charge: &Charge) -> Option<Charge> {
+        let rest = Charge { amount: self.rest, units: self.later_parts, ..charge.clone() };
+        (self.later_parts > 0).then_some(rest)
+    }
+}
+
 /// What a budget limits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {

@@ -11,7 +11,7 @@ use clap::Args;
 use jiff::Timestamp;
 use mynah_actors::translator::{cascade::CallContext, task::Task};
 use mynah_domain::{
-    JobEvent, Language, MediaPolicy, Post, PostId, PostKind, Skip, SourceProfile, Style, Target, TargetId,
+    JobEvent, Language, MediaPolicy, Money, Post, PostId, PostKind, Skip, SourceProfile, Style, Target, TargetId,
     TooLong, Wordless, filters::Filters, ports::Engine, text::Masking,
 };
 use serde::Serialize;
@@ -448,8 +448,8 @@ fn outcome(task: Task, target: &Target) -> TargetPreview {
     }
 }
 
-fn dollars(price: u32) -> f64 {
-    f64::from(price) / PER_DOLLAR
+fn dollars(price: Money) -> f64 {
+    f64::from(u32::try_from(price.micros()).unwrap_or(u32::MAX)) / PER_DOLLAR
 }
 
 fn read_text() -> Result<String, Failure> {

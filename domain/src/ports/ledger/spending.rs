@@ -5,7 +5,10 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 
 use super::LedgerError;
-use crate::budget::{Charge, Limit, OverBudget};
+use crate::{
+    JobId,
+    budget::{Charge, Limit, OverBudget},
+};
 
 /// The record of spending. Publications are recorded with the change that begins them
 /// ([`JobEvent::PartBegun`](crate::JobEvent::PartBegun)), and reading posts with the page
@@ -13,7 +16,7 @@ use crate::budget::{Charge, Limit, OverBudget};
 #[async_trait(?Send)]
 pub trait Spending: Send + Sync {
     /// Reserves charges, all or none, if every limit allows them beside what is spent and reserved. Reserving again under
-    /// the same key changes nothing, and succeeds.
+    /// the same key changes nothing, and succeeds. A reservation without charges is none.
     async fn reserve(&self, reservation: Reservation) -> Result<Result<(), OverBudget>, LedgerError>;
 
     /// Replaces a reservation by what was really charged, which may be more, less or nothing. If there is no reservation
@@ -30,14 +33,19 @@ pub trait Spending: Send + Sync {
     async fn charges(&self, since: Date) -> Result<Vec<Charge>, LedgerError>;
 }
 
-/// The name of a reservation, drawn at random by whoever reserves.
+/// The name of a reservation, drawn at random by whoever reserves. Drawn keys are negative; the others are those of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReservationKey(pub i64);
 
 impl ReservationKey {
     /// Draws a key.
     pub fn draw() -> Self {
-        Self(fastrand::i64(..))
+        Self(fastrand::i64(..0))
+    }
+
+    /// The key under which the ledger reserves what the later parts of a job cost.
+    pub fn of_job(job: JobId) -> Self {
+        Self(job.0)
     }
 }
 
