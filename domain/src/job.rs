@@ -321,6 +321,8 @@ pub struct Hold {
 pub enum HoldKind {
     /// The account's own cap for the day or month is reached.
     Cap,
+    /// A budget does not allow what it costs in this period.
+    Budget,
     /// The translation did not pass the gate.
     Gate,
     /// The translation is too long and may not be split.
@@ -345,8 +347,9 @@ pub enum HoldKind {
 
 impl HoldKind {
     /// Every kind, for lookups by name.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Cap,
+        Self::Budget,
         Self::Gate,
         Self::TooLong,
         Self::Refused,
@@ -368,6 +371,7 @@ impl HoldKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Cap => "cap",
+            Self::Budget => "budget",
             Self::Gate => "gate",
             Self::TooLong => "too_long",
             Self::Refused => "refused",
