@@ -4,6 +4,7 @@ mod clock;
 mod engine;
 mod leases;
 mod ledger;
+mod wallet;
 
 use std::sync::Arc;
 
