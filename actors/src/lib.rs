@@ -11,6 +11,7 @@
 //! - [`leases`]: which sources and accounts this instance works for, if several share the ledger.
 //! - [`spending`] reserves the money that a call may cost, and records what it did cost.
 //! - [`retrying`] retries ledger calls if that may help.
+//! - [`costs`]: what messages cost, and which budgets must allow it.
 //! - [`upstreams`] knows which services are down and limits the calls to each, for all callers.
 //! - [`stats`] gathers latencies, counts and samples of memory and CPU.
 //! - [`supervision`]: the [`supervision::supervisor`] starts, watches and restarts all actors. It knows none by name.
@@ -21,6 +22,7 @@
 
 pub mod blocks;
 pub mod cache;
+pub mod costs;
 pub mod events;
 pub mod failpoint;
 pub mod leases;

@@ -452,7 +452,7 @@ impl Poller {
                 RecordPost { jobs: jobs.collect(), post: Arc::new(post), unreadable }
             })
             .collect();
-        let page = RecordPage { source: self.parts.source.clone(), posts, checkpoint };
+        let page = RecordPage { source: self.parts.source.clone(), posts, checkpoint, settles: None };
         let recorded = self.parts.router.ask_until_answered(Record { page, arrived }).await?;
         let new = recorded.posts + recorded.reread;
         if new > 0 {

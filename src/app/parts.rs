@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use mynah_actors::{
     cache::CacheSettings,
+    costs::Costs,
     pipeline::{Parts, PollerSpec, Pollers, PublisherSpec, Publishers, RestartPolicies, by_name},
     poller::{Company, PollerParts, Schedule},
     publisher::{Bucket, Limits, PublisherParts},
@@ -11,7 +12,7 @@ use mynah_actors::{
     supervision::supervisor::SupervisorSettings,
     translator::{TranslatorParts, cascade::EngineCascade},
 };
-use mynah_domain::{AccountId, Target, TargetId};
+use mynah_domain::{AccountId, Target, TargetId, budget::Budgets};
 
 use super::{
     BACKOFF,
@@ -68,7 +69,8 @@ impl Persistent {
             account: target.account_id(),
             source: target.source.id(),
         });
-        let mut publishers = Publishers::from_iter(self.publishers(settings, &targets));
+        let costs = Self::costs(&targets);
+        let mut publishers = Publishers::from_iter(self.publishers(settings, &targets, &costs));
         let pollers = settings.sources.iter().map(|source| self.poller(settings, source, polling, &targets));
         let mut pollers: Pollers = pollers.collect();
         if self.leases.is_some() {
@@ -96,6 +98,7 @@ impl Persistent {
                 holdings: self.holdings(),
                 blocks: self.blocks.clone(),
                 ledger: self.ledger.clone(),
+                costs,
                 clock: self.clock.clone(),
                 meter,
                 feed: self.watch.feed.clone(),
@@ -155,7 +158,12 @@ impl Persistent {
     }
 
     /// A publisher for each account, which several targets may share.
-    fn publishers(&mut self, settings: &Settings, targets: &HashMap<TargetId, Target>) -> Vec<PublisherSpec> {
+    fn publishers(
+        &mut self,
+        settings: &Settings,
+        targets: &HashMap<TargetId, Target>,
+        costs: &Costs,
+    ) -> Vec<PublisherSpec> {
         let mut accounts: Vec<AccountId> = Vec::new();
         let mut sharing: HashMap<AccountId, Vec<&TargetSettings>> = HashMap::new();
         for target in &settings.targets {
@@ -191,6 +199,7 @@ impl Persistent {
                 holdings: self.holdings(),
                 router: self.actors.router.clone(),
                 ledger: self.ledger.clone(),
+                costs: costs.clone(),
                 backoff: BACKOFF,
                 clock: self.clock.clone(),
                 meter: self.meter.clone(),
@@ -199,6 +208,12 @@ impl Persistent {
             publishers.push(PublisherSpec { parts, destination, media });
         }
         publishers
+    }
+
+    /// What messages cost on these targets' networks.
+    fn costs(targets: &HashMap<TargetId, Target>) -> Costs {
+        let networks = targets.values().map(|target| (target.id.clone(), target.network.clone()));
+        Costs::new(Arc::new(Budgets::default()), networks)
     }
 
     /// The bucket of an account. It keeps its level under new settings unless these change the limits.

@@ -11,8 +11,8 @@ use clap::Args;
 use jiff::Timestamp;
 use mynah_actors::translator::{cascade::CallContext, task::Task};
 use mynah_domain::{
-    JobEvent, Language, MediaPolicy, Money, Post, PostId, PostKind, Skip, SourceProfile, Style, Target, TargetId,
-    TooLong, Wordless, filters::Filters, ports::Engine, text::Masking,
+    JobEvent, Language, MediaPolicy, Money, Post, PostId, PostKind, Skip, SourceProfile, Style, Target,
+    TargetId, TooLong, Wordless, filters::Filters, ports::Engine, text::Masking,
 };
 use serde::Serialize;
 use serde_json::json;

@@ -222,6 +222,7 @@ impl Bench {
             pauses: parts.pauses.clone(),
             holdings: crate::leases::Holdings::default(),
             blocks: Blocks::default(),
+            costs: crate::costs::Costs::default(),
             clock: Arc::new(Noon),
             meter: Meter::default(),
             feed: Feed::default(),

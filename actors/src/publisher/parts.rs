@@ -11,7 +11,7 @@ use mynah_domain::{
 };
 
 use crate::{
-    leases::Holdings, pauses::Pauses, router::Router, stats::Meter, supervision::ActorRef,
+    costs::Costs, leases::Holdings, pauses::Pauses, router::Router, stats::Meter, supervision::ActorRef,
     upstreams::Upstreams,
 };
 
@@ -77,6 +77,8 @@ pub struct PublisherParts {
     pub router: ActorRef<Router>,
     /// The ledger.
     pub ledger: Arc<dyn Ledger>,
+    /// What messages cost, and the budgets.
+    pub costs: Costs,
     /// How long to wait before a retry.
     pub backoff: Backoff,
     /// The clock.

@@ -11,17 +11,20 @@ use mynah_domain::{
     backoff::Backoff,
     caps::{Cap, CapSetting},
     fixtures,
-    network::{PlainText, Repeat},
+    network::{NetworkRules, PlainText, Repeat},
     ports::{
         Content, Denied, Draft, DraftCard, FetchError, FetchedMedium, MediaFetcher, MediaId, MediaLimits,
-        PublishError, Recent, Shown, Since, UploadError, Uploaded, Work as _, ledger::Change,
+        PublishError, Recent, Shown, Since, Spending as _, UploadError, Uploaded, Work as _, ledger::Change,
     },
 };
 use tokio::sync::{Notify, mpsc};
 
+mod budgets;
+
 use super::*;
 use crate::{
     blocks::Blocks,
+    costs::Costs,
     events::Feed,
     pauses::{Paused, Pauses},
     router::{Route, Router, RouterParts, RouterSettings, Unblock},
@@ -187,6 +190,7 @@ struct Network {
     threads: Threads,
     bucket: Bucket,
     caps: Caps,
+    costs: Costs,
 }
 
 impl Default for Network {
@@ -198,6 +202,7 @@ impl Default for Network {
             threads: Threads::Chain,
             bucket: None,
             caps: Caps::default(),
+            costs: Costs::default(),
         }
     }
 }
@@ -239,7 +244,7 @@ impl Town {
     }
 
     fn on(network: Network, jobs: Vec<Job>, account: Account) -> Self {
-        let Network { settle, repeat, targets, threads, bucket, caps } = network;
+        let Network { settle, repeat, targets, threads, bucket, caps, costs } = network;
         let clock = Arc::new(RuntimeClock::since(account.begun));
         let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
@@ -262,6 +267,7 @@ impl Town {
             pauses: pauses.clone(),
             holdings: crate::leases::Holdings::default(),
             blocks: blocks.clone(),
+            costs: costs.clone(),
             clock: clock.clone(),
             meter: Meter::default(),
             feed: Feed::default(),
@@ -283,6 +289,7 @@ impl Town {
             pauses: pauses.clone(),
             router: link,
             ledger: ledger.clone(),
+            costs,
             backoff,
             clock,
             meter: Meter::default(),

@@ -5,6 +5,7 @@ mod engine;
 mod leases;
 mod ledger;
 mod spending;
+mod wallet;
 
 use std::sync::Arc;
 

@@ -1,9 +1,6 @@
-//! A record of spending in memory.
+//! A record of spending in memory, without a ledger.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard},
-};
+use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use jiff::civil::Date;
@@ -11,40 +8,30 @@ use mynah_domain::{
     Money,
     budget::{Charge, OverBudget},
     ports::{
-        LedgerError,
-        ledger::{Reservation, ReservationKey, Spending},
+        LedgerError, Spending,
+        ledger::{Reservation, ReservationKey},
     },
 };
 
+use super::wallet::Wallet;
+
 /// The record.
 #[derive(Default)]
-pub(crate) struct MemorySpending(Mutex<Contents>);
-
-#[derive(Default)]
-struct Contents {
-    reserved: BTreeMap<ReservationKey, Vec<Charge>>,
-    spent: Vec<Charge>,
-}
-
-impl Contents {
-    fn all(&self) -> impl Iterator<Item = &Charge> {
-        self.spent.iter().chain(self.reserved.values().flatten())
-    }
-}
+pub(crate) struct MemorySpending(Mutex<Wallet>);
 
 impl MemorySpending {
-    fn contents(&self) -> MutexGuard<'_, Contents> {
+    fn wallet(&self) -> MutexGuard<'_, Wallet> {
         self.0.lock().unwrap()
     }
 
     /// Everything that is spent and reserved.
     pub(crate) fn total(&self) -> Money {
-        self.contents().all().map(|charge| charge.amount).sum()
+        self.wallet().charges().map(|charge| charge.amount).sum()
     }
 
     /// How many units it is for.
     pub(crate) fn units(&self) -> u64 {
-        self.contents().all().map(|charge| charge.units).sum()
+        self.wallet().charges().map(|charge| charge.units).sum()
     }
 
     /// What was spent for a target.
@@ -52,41 +39,27 @@ impl MemorySpending {
         let is_of = |charge: &&Charge| {
             charge.payer.target.as_ref().is_some_and(|of_charge| of_charge.as_str() == target)
         };
-        self.contents().all().filter(is_of).map(|charge| charge.amount).sum()
+        self.wallet().charges().filter(is_of).map(|charge| charge.amount).sum()
     }
 }
 
 #[async_trait(?Send)]
 impl Spending for MemorySpending {
     async fn reserve(&self, reservation: Reservation) -> Result<Result<(), OverBudget>, LedgerError> {
-        let mut contents = self.contents();
-        for limit in &reservation.limits {
-            let included =
-                |charge: &&Charge| limit.scope.includes(&charge.payer) && charge.day >= limit.since;
-            let spent = contents.all().filter(included).map(|charge| charge.amount).sum();
-            let wanted = reservation.charges.iter().filter(included).map(|charge| charge.amount).sum();
-            if let Err(over) = limit.allow(spent, wanted) {
-                return Ok(Err(over));
-            }
-        }
-        contents.reserved.insert(reservation.key, reservation.charges);
-        Ok(Ok(()))
+        Ok(self.wallet().reserve(reservation))
     }
 
     async fn settle(&self, key: ReservationKey, charges: Vec<Charge>) -> Result<(), LedgerError> {
-        let mut contents = self.contents();
-        if contents.reserved.remove(&key).is_some() {
-            contents.spent.extend(charges);
-        }
+        self.wallet().settle(key, charges);
         Ok(())
     }
 
     async fn charge(&self, charges: Vec<Charge>) -> Result<(), LedgerError> {
-        self.contents().spent.extend(charges);
+        self.wallet().charge(charges);
         Ok(())
     }
 
     async fn charges(&self, since: Date) -> Result<Vec<Charge>, LedgerError> {
-        Ok(self.contents().all().filter(|charge| charge.day >= since).cloned().collect())
+        Ok(self.wallet().charges().filter(|charge| charge.day >= since).cloned().collect())
     }
 }

@@ -58,6 +58,7 @@ async fn translate_for(target: Target, jobs: Vec<Job>, engine: &Rc<FixedEngine>)
         pauses: Pauses::new([]),
         holdings: Holdings::default(),
         blocks: Blocks::default(),
+        costs: crate::costs::Costs::default(),
         clock: clock.clone(),
         meter: Meter::default(),
         feed: Feed::default(),
