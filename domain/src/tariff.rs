@@ -59,6 +59,8 @@ pub struct CallPrices {
     pub read: Money,
     /// For reading one by its id, with all that is requested with it, at most.
     pub read_alone: Money,
+    /// For reading an account, to find the followed one.
+    pub account: Money,
     /// For reading a message of the account's own, to find out what became of it.
     pub own_read: Money,
     /// For adding an alt text to a medium.

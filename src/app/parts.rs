@@ -12,7 +12,7 @@ use mynah_actors::{
     supervision::supervisor::SupervisorSettings,
     translator::{TranslatorParts, cascade::EngineCascade},
 };
-use mynah_domain::{AccountId, Target, TargetId, budget::Budgets};
+use mynah_domain::{AccountId, Target, TargetId};
 
 use super::{
     BACKOFF,
@@ -49,6 +49,7 @@ impl Persistent {
         pool_size: usize,
     ) -> Result<Parts, String> {
         let engines = super::engines(settings)?;
+        self.purse = self.purse.with_budgets(settings.budgets.clone());
         let meter = self.meter.clone();
         let targets = by_name(targets.iter().cloned());
         let translator = TranslatorParts {
@@ -58,6 +59,7 @@ impl Persistent {
             cascade: EngineCascade {
                 cache: Some(self.actors.cache.clone()),
                 shared: self.shared_cache.clone(),
+                spender: Some(super::spender(settings, self.purse.clone())),
                 upstreams: self.upstreams.clone(),
                 clock: self.clock.clone(),
                 meter: meter.clone(),
@@ -69,7 +71,7 @@ impl Persistent {
             account: target.account_id(),
             source: target.source.id(),
         });
-        let costs = Self::costs(&targets);
+        let costs = Self::costs(settings, &targets);
         let mut publishers = Publishers::from_iter(self.publishers(settings, &targets, &costs));
         let pollers = settings.sources.iter().map(|source| self.poller(settings, source, polling, &targets));
         let mut pollers: Pollers = pollers.collect();
@@ -150,6 +152,8 @@ impl Persistent {
                 patience: PATIENCE,
                 pauses: self.pauses.clone(),
                 upstreams: self.upstreams.clone(),
+                purse: Some(self.purse.clone()),
+                prices: source.connection.prices(),
                 clock: self.clock.clone(),
                 meter: self.meter.clone(),
                 polls: self.watch.polls.clone(),
@@ -199,6 +203,8 @@ impl Persistent {
                 holdings: self.holdings(),
                 router: self.actors.router.clone(),
                 ledger: self.ledger.clone(),
+                purse: Some(self.purse.clone()),
+                prices: first.connection.prices(),
                 costs: costs.clone(),
                 backoff: BACKOFF,
                 clock: self.clock.clone(),
@@ -211,9 +217,9 @@ impl Persistent {
     }
 
     /// What messages cost on these targets' networks.
-    fn costs(targets: &HashMap<TargetId, Target>) -> Costs {
+    fn costs(settings: &Settings, targets: &HashMap<TargetId, Target>) -> Costs {
         let networks = targets.values().map(|target| (target.id.clone(), target.network.clone()));
-        Costs::new(Arc::new(Budgets::default()), networks)
+        Costs::new(settings.budgets.clone(), networks)
     }
 
     /// The bucket of an account. It keeps its level under new settings unless these change the limits.

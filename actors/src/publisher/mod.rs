@@ -9,6 +9,7 @@
 //! - [`thread`]: which message each part of a thread replies to, and which one a post quotes.
 //! - [`media`]: copies a post's media to the network.
 //! - [`lookup`]: finds out what happened to a message whose answer was lost.
+//! - [`payment`]: pays for lookups and alt texts, within the budgets.
 //! - [`failure`]: what a failed call means for the job and for the account.
 //! - [`verify`]: checks which account the credentials belong to.
 
@@ -16,6 +17,7 @@ mod failure;
 mod lookup;
 mod media;
 mod parts;
+mod payment;
 mod publish;
 #[cfg(test)]
 mod tests;

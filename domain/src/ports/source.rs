@@ -80,6 +80,8 @@ pub struct Page {
     pub unreadable: Vec<Unreadable>,
     /// How many posts the network bills for it, on a network that charges for reading.
     pub billed: u64,
+    /// How many accounts it bills for finding the followed one; mostly none, because that is done once.
+    pub billed_accounts: u64,
 }
 
 impl Page {

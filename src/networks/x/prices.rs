@@ -45,7 +45,7 @@ impl XPrices {
     pub(super) fn of_calls(self) -> CallPrices {
         let Self { read, own_read, alt_text, .. } = self;
         let read_alone = read.times(2) + USER_READ.times(2);
-        CallPrices { read, read_alone, own_read, alt_text }
+        CallPrices { read, read_alone, account: USER_READ, own_read, alt_text }
     }
 
     /// What a message costs.

@@ -9,6 +9,7 @@ mod billed;
 pub(super) mod stream;
 
 use std::{
+    cell::Cell,
     collections::{HashMap, HashSet},
     rc::Rc,
     sync::Arc,
@@ -70,13 +71,15 @@ pub struct XSource {
     ledger: Arc<dyn Ledger>,
     /// The posts that X billed today. Clones share it.
     billed: Rc<Billed>,
+    /// How many accounts were looked up since the last page.
+    looked_up: Rc<Cell<u64>>,
 }
 
 impl XSource {
     /// A source that stores its lookups in `ledger`, because each is billed.
     pub fn new(settings: XSourceSettings, ledger: Arc<dyn Ledger>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone(), ledger.clone());
-        Self { settings, client, ledger, billed: Rc::default() }
+        Self { settings, client, ledger, billed: Rc::default(), looked_up: Rc::default() }
     }
 
     /// The followed account's id, looked up once and then stored.
@@ -98,6 +101,7 @@ impl XSource {
         let Some(user) = answer.data else {
             return Err(self.no_account(answer.errors.first()));
         };
+        self.looked_up.set(self.looked_up.get() + 1);
         let id = user.id.into_string();
         self.ledger.remember(&key, &id).await.map_err(unusable)?;
         Ok(id)
@@ -326,7 +330,8 @@ impl Source for XSource {
         let Reading { posts, unreadable, oddities, .. } = reading;
         let billed = self.billed.count(&timeline, Timestamp::now());
         let continuation = timeline.meta.and_then(|meta| meta.next_token).filter(|token| !token.is_empty());
-        Ok(Page { posts, continuation, oddities, unreadable, billed })
+        let billed_accounts = self.looked_up.take();
+        Ok(Page { posts, continuation, oddities, unreadable, billed, billed_accounts })
     }
 
     async fn by_id(&self, id: &PostId) -> Result<Lookup, SourceError> {

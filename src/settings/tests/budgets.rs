@@ -92,6 +92,7 @@ fn prices_are_those_of_the_lists_unless_somebody_sets_others() {
     let listed = CallPrices {
         read: dollars("0.005"),
         read_alone: dollars("0.03"),
+        account: dollars("0.01"),
         own_read: dollars("0.001"),
         alt_text: dollars("0.005"),
     };
