@@ -9,6 +9,7 @@ mod backup;
 mod benchmark;
 mod check;
 mod confirm;
+mod costs;
 mod demo;
 mod forget;
 mod health;
@@ -34,6 +35,7 @@ mod signals;
 mod status;
 mod summary;
 mod table;
+mod tally;
 
 use std::{ffi::OsString, fmt, process::ExitCode};
 
@@ -65,6 +67,7 @@ Examples:
   mynah once                                  publish everything that is waiting, then exit
   mynah run                                   follow the source until stopped
   mynah status                                show whether everything works, and what to do if not
+  mynah costs                                 show what was spent, and what is left of the budgets
   mynah pause example_es                      pause an account; `mynah resume` resumes it
   mynah actors resize translator 8            run 8 translators
   mynah logs --follow                         show the log of the running service
@@ -113,6 +116,8 @@ enum Command {
     Preview(preview::PreviewArgs),
     /// Show how the service, its accounts and its engines are: what to look at first
     Status,
+    /// Show what was spent, on what, and what is left of the budgets
+    Costs(costs::CostsArgs),
     /// Show throughput, latencies and errors
     Performance(performance::PerformanceArgs),
     /// Show the latest log events of the running service, and new ones with --follow
@@ -252,6 +257,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Logout(logout) => login::log_out(&logout, args, json).await,
         Command::Preview(preview) => preview::preview(&preview, args, json).await,
         Command::Status => status::status(json, &local()?).await,
+        Command::Costs(costs) => costs::costs(&costs, json, &local()?).await,
         Command::Performance(performance) => performance::performance(&performance, json, &local()?).await,
         Command::Logs(logs) => logs::logs(&logs, json, &local()?).await,
         Command::Demo(demo) => demo::demo(demo).await,

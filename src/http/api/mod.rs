@@ -1,6 +1,7 @@
 //! The endpoints of the admin API, one file per subject.
 
 mod actors;
+mod costs;
 mod events;
 mod instances;
 mod jobs;
@@ -48,6 +49,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/metrics").get(stats::metrics))
         .service(web::resource("/events").get(events::events))
         .service(web::resource("/api/status").get(status::status))
+        .service(web::resource("/api/costs").get(costs::costs))
         .service(web::resource("/api/stats").get(stats::stats))
         .service(web::resource("/api/actors").get(actors::list))
         .service(web::resource("/api/actors/{name}/restart").post(actors::restart))

@@ -17,6 +17,7 @@ pub(super) async fn status(control: Data<Control>) -> Result<Json<Status>, ApiEr
         (true, true) => ServiceState::Ready,
     };
     let (sources, engines) = (overview.sources(), overview.engines());
+    let spent = overview.spent().await?;
     let poller = PollerStatus::worst(&sources).unwrap_or_default();
-    Ok(Json(Status { state, reasons, degraded, accounts, sources, poller, engines }))
+    Ok(Json(Status { state, reasons, degraded, accounts, sources, poller, engines, spent }))
 }
