@@ -9,6 +9,7 @@
 //! - [`publisher`], one per account: pulls the jobs that are ready in its targets' lines, in order, and publishes them
 //!   within the account's limits.
 //! - [`leases`]: which sources and accounts this instance works for, if several share the ledger.
+//! - [`spending`] reserves the money that a call may cost, and records what it did cost.
 //! - [`retrying`] retries ledger calls if that may help.
 //! - [`costs`]: what messages cost, and which budgets must allow it.
 //! - [`upstreams`] knows which services are down and limits the calls to each, for all callers.
@@ -31,6 +32,7 @@ pub mod poller;
 pub mod publisher;
 pub mod retrying;
 pub mod router;
+pub mod spending;
 pub mod stats;
 pub mod supervision;
 #[cfg(test)]

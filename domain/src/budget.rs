@@ -221,18 +221,31 @@ impl Budgets {
 
     /// The budgets that a charge to this payer at `now` must stay within.
     pub fn limits(&self, payer: &Payer, now: Timestamp) -> Vec<Limit> {
-        let day = self.day(now);
         let applying = self.all.iter().filter(|budget| budget.scope.includes(payer));
-        applying
-            .map(|budget| Limit {
-                scope: budget.scope.clone(),
-                most: budget.most,
-                since: budget.period.start(day),
-                until: self.midnight(budget.period.next(day)),
-                period: budget.period,
-                setting: budget.setting.clone(),
-            })
-            .collect()
+        applying.map(|budget| self.limit(budget, now)).collect()
+    }
+
+    /// Each budget in its current period.
+    pub fn current(&self, now: Timestamp) -> Vec<Limit> {
+        self.all.iter().map(|budget| self.limit(budget, now)).collect()
+    }
+
+    fn limit(&self, budget: &Budget, now: Timestamp) -> Limit {
+        let day = self.day(now);
+        Limit {
+            scope: budget.scope.clone(),
+            most: budget.most,
+            since: budget.period.start(day),
+            until: self.midnight(budget.period.next(day)),
+            period: budget.period,
+            setting: budget.setting.clone(),
+        }
+    }
+
+    /// The current month: its first day, and the moments at which it begins and ends.
+    pub fn month(&self, now: Timestamp) -> (Date, Timestamp, Timestamp) {
+        let first = Period::Month.start(self.day(now));
+        (first, self.midnight(first), self.midnight(Period::Month.next(first)))
     }
 
     /// When a day begins. Where the clock skips midnight, the day begins later.

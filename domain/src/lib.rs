@@ -11,7 +11,7 @@
 //! - [`eligibility`], [`filters`]: which posts become jobs.
 //! - [`text`]: masking what must not change, splitting what is too long.
 //! - [`gate`]: the checks that a translation must pass before it may be published, one file per rule.
-//! - [`money`], [`budget`]: amounts, and the most that may be spent.
+//! - [`money`], [`budget`], [`tariff`]: amounts, the most that may be spent, and what engines charge.
 //! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of caps, retries and circuit breakers.
 //! - [`adaptive_limit`], [`batch_sizer`]: the arithmetic of how many calls a service gets at once, and how much is in
 //!   each.
@@ -44,6 +44,7 @@ pub mod ports;
 pub mod post;
 pub mod publication;
 pub mod target;
+pub mod tariff;
 pub mod text;
 
 pub use account::AccountId;

@@ -2,10 +2,12 @@
 //! network's folder; all other code asks its [`NetworkRules`].
 
 mod plain_text;
+mod priced;
 
 use std::fmt::Debug;
 
 pub use plain_text::PlainText;
+pub use priced::Priced;
 
 use crate::{
     Money, PostId,

@@ -12,7 +12,7 @@ use mynah_actors::{
     supervision::supervisor::SupervisorSettings,
     translator::{TranslatorParts, cascade::EngineCascade},
 };
-use mynah_domain::{AccountId, Target, TargetId, budget::Budgets};
+use mynah_domain::{AccountId, Target, TargetId};
 
 use super::{
     BACKOFF,
@@ -69,7 +69,7 @@ impl Persistent {
             account: target.account_id(),
             source: target.source.id(),
         });
-        let costs = Self::costs(&targets);
+        let costs = Self::costs(settings, &targets);
         let mut publishers = Publishers::from_iter(self.publishers(settings, &targets, &costs));
         let pollers = settings.sources.iter().map(|source| self.poller(settings, source, polling, &targets));
         let mut pollers: Pollers = pollers.collect();
@@ -210,10 +210,10 @@ impl Persistent {
         publishers
     }
 
-    /// What messages cost on these targets' networks.
-    fn costs(targets: &HashMap<TargetId, Target>) -> Costs {
+    /// What messages cost on these targets' networks, and the budgets.
+    fn costs(settings: &Settings, targets: &HashMap<TargetId, Target>) -> Costs {
         let networks = targets.values().map(|target| (target.id.clone(), target.network.clone()));
-        Costs::new(Arc::new(Budgets::default()), networks)
+        Costs::new(settings.budgets.clone(), networks)
     }
 
     /// The bucket of an account. It keeps its level under new settings unless these change the limits.

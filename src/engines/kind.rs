@@ -11,6 +11,7 @@ use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Language,
     ports::{Engine, Item, engine::EngineError},
+    tariff::Tariff,
     text::{MaskedText, Segment},
 };
 use secrecy::SecretString;
@@ -39,6 +40,11 @@ pub trait EngineKind: fmt::Debug + Sync {
     /// Whether it is of no use without its secret.
     fn needs_secret(&self) -> bool {
         !self.secrets().is_empty()
+    }
+
+    /// Whether its calls may cost money, so that its section may have a budget.
+    fn charges(&self) -> bool {
+        false
     }
 
     /// Reads its section, and its secrets where it is used. The section is read in any case, so that what is written in it is
@@ -140,6 +146,11 @@ pub trait ConfiguredEngine: Any + fmt::Debug + Send + Sync {
 
     /// The longest that one call may take.
     fn longest_call(&self) -> Duration;
+
+    /// What it charges.
+    fn tariff(&self) -> Tariff {
+        Tariff::Free
+    }
 
     /// Makes the factory of its adapters.
     ///

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 use mynah_actors::upstreams::refusals::Fallback;
 
 use super::{
+    budget::Own,
     kinds::{call, choice, engines},
     model::EngineSettings,
     reader::Reader,
@@ -21,12 +22,15 @@ const SHARED: [&str; 3] = ["order", "fallback", "timeout"];
 /// The longest name of a section.
 const MOST: usize = 40;
 
+/// The budgets of engines in the order, by their names; `None` if there was a problem with one.
+type OwnBudgets = Option<Vec<(String, Own)>>;
+
 pub(super) fn read(
     reader: &mut Reader<'_>,
     vault: &mut Vault<'_>,
     known: &Engines,
     data_dir: Option<&Path>,
-) -> Option<EngineSettings> {
+) -> Option<(EngineSettings, OwnBudgets)> {
     let sections = sections(reader, known);
     let names: Vec<&str> = sections.iter().map(|section| section.name.as_str()).collect();
     let order = reader.or("engine.order", "gemini, apertium", engines(&names));
@@ -34,6 +38,7 @@ pub(super) fn read(
     let timeout = reader.or("engine.timeout", "30s", call);
     // All sections are read and checked, even of engines that are not in the order.
     let (mut configured, mut spare) = (Vec::new(), Vec::new());
+    let mut budgets = Some(Vec::new());
     let mut secrets = BTreeMap::new();
     let place_of = |name: &str| order.as_ref().and_then(|order| order.iter().position(|one| one == name));
     for Section { name, kind } in &sections {
@@ -43,6 +48,13 @@ pub(super) fn read(
                 EngineSection { name, kind: kind.name(), timeout, is_used: place.is_some(), data_dir };
             if place.is_some() {
                 secrets.insert(name.clone(), section.variables(kind.secrets()));
+            }
+            if kind.charges() {
+                match (Own::read(reader, &format!("engine.{name}")), &mut budgets) {
+                    (Some(own), Some(budgets)) if place.is_some() => budgets.push((name.clone(), own)),
+                    (Some(_), _) => {}
+                    (None, budgets) => *budgets = None,
+                }
             }
             kind.read(&section, reader, vault)
         });
@@ -55,7 +67,8 @@ pub(super) fn read(
     configured.sort_by_key(|(place, _)| *place);
     let configured = configured.into_iter().map(|(_, engine)| engine).collect::<Option<_>>();
     order?;
-    Some(EngineSettings { order: configured?, unused, spare, secrets, fallback: fallback? })
+    let engines = EngineSettings { order: configured?, unused, spare, secrets, fallback: fallback? };
+    Some((engines, budgets))
 }
 
 /// A section under `engine`.

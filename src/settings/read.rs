@@ -12,7 +12,7 @@ use mynah_domain::{
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Needed, Registries, engines,
+    Needed, Registries, budget, engines,
     kinds::{
         LEVELS, Read, TICK, brief, cache_address, cap, choice, count, duration, file, folder, ledger_address,
         listen, module_levels, preset, refuse, retention, text_of,
@@ -69,7 +69,13 @@ pub(super) fn settings(
         daily.zip(monthly).map(|(daily, monthly)| Caps { daily: general(daily), monthly: general(monthly) });
     let target_accounts = targets::accounts(reader, networks, &followed);
     let targets = targets::read(reader, &target_accounts, &Common { followed: &followed, caps });
-    let engine = engines::read(reader, vault, registered, data_dir.as_deref());
+    let engines = engines::read(reader, vault, registered, data_dir.as_deref());
+    let sections: Vec<String> = followed.all.iter().map(|source| source.section.clone()).collect();
+    let budgets = budget::Sections::read(reader, &sections, target_accounts.len(), networks);
+    let (engine, of_engine) = match engines {
+        Some((engine, budgets)) => (Some(engine), budgets),
+        None => (None, None),
+    };
     let transport = transport(reader);
     let connected = connect(reader, vault, networks, &followed, &target_accounts, transport);
     let router = router(reader);
@@ -92,12 +98,16 @@ pub(super) fn settings(
         let Unconnected { source, finish } = target;
         Some(finish(sources.get(source)?.clone(), connection))
     });
+    let targets: Vec<_> = targets.collect::<Option<_>>()?;
+    let engine = engine?;
+    let budgets = budgets?.budgets(&sources, &targets, &of_engine?);
+    budget::check_prices(reader, &budgets, &engine.order);
     Some(Settings {
         preset: preset?,
         data_dir: data_dir?,
-        targets: targets.collect::<Option<_>>()?,
+        targets,
         sources,
-        engine: engine?,
+        engine,
         transport: transport?,
         router: router?,
         translator: translator?,
@@ -110,6 +120,7 @@ pub(super) fn settings(
         shutdown: shutdown?,
         log: log?,
         admin: admin?,
+        budgets: Arc::new(budgets),
         in_force: vec![],
         former: vec![],
         secrets: BTreeMap::new(),

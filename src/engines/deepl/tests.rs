@@ -34,6 +34,7 @@ impl Bench {
             timeout: Duration::from_secs(20),
             connections: 2,
             max_batch: 20,
+            tariff: mynah_domain::tariff::Tariff::Free,
         };
         Self { sandbox, settings }
     }
