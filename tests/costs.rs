@@ -39,7 +39,7 @@ async fn two_engines(texts: usize) -> Town {
 #[actix_rt::test]
 async fn what_is_on_record_is_what_was_billed() {
     let town = Town::new(numbered(4), &["es", "fr"], "gemini").await;
-    town.post("Look at https://a.example/x, neighbors");
+    town.post("Look at https://example.com/x, neighbors");
     town.once().assert_success();
     assert_eq!(town.publications("es").len(), 5);
     let (costs, bill) = (run_json(&town, &["costs"]), town.sandbox.bill());

@@ -216,7 +216,7 @@ impl Persistent {
         publishers
     }
 
-    /// What messages cost on these targets' networks.
+    /// What messages cost on these targets' networks, and the budgets.
     fn costs(settings: &Settings, targets: &HashMap<TargetId, Target>) -> Costs {
         let networks = targets.values().map(|target| (target.id.clone(), target.network.clone()));
         Costs::new(settings.budgets.clone(), networks)
