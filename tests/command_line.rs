@@ -176,6 +176,19 @@ async fn every_option_means_the_same_with_a_service_and_on_the_ledger_alone() {
     });
     assert_eq!(one, other);
 
+    for args in [&["--by", "day"] as &[&str], &["--since", "2020-01-01"], &["--csv"]] {
+        test(&["costs"], args);
+        let [alone, served] = both(&[&["costs"], args].concat());
+        alone.assert_success();
+        // The forecast depends on the time.
+        let [alone, served] = [alone, served].map(|output| {
+            let lines = output.out.lines().filter(|line| !line.starts_with("today "));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        });
+        assert_eq!(alone, served, "{args:?}");
+        assert!(alone.len() > 4, "{alone:?}");
+    }
+
     test(&["status"], &[]);
     let [alone, served] = both(&["status", "--json"]);
     alone.assert_success();
@@ -306,6 +319,8 @@ async fn a_closed_pipe_is_no_crash_and_ends_a_command_without_an_end() {
         (&["reload"], 0),
         (&["health"], 0),
         (&["status"], 0),
+        (&["costs"], 0),
+        (&["costs", "--csv"], 0),
         (&["jobs", "retry", "9999"], 1),
         (&["nonsense"], 2),
     ] {

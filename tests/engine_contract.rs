@@ -34,6 +34,7 @@ use mynah_actors::translator::{cascade::CallContext, task::Task};
 use mynah_domain::{
     JobEvent, Language, fixtures,
     ports::{Engine, EngineError, Item, ItemError},
+    tariff::Tariff,
 };
 use mynah_sandbox::{FaultPlan, Sandbox, SandboxConfig};
 use toy_engine::{DictionaryKind, DictionarySettings};
@@ -175,6 +176,7 @@ impl Played for OfGemini {
             timeout: Duration::from_secs(20),
             connections: 8,
             max_batch: 20,
+            tariff: Tariff::Free,
         };
         Rc::new(Gemini::new(settings, Transport::default()))
     }
@@ -205,6 +207,7 @@ impl Played for OfOpenAi {
             timeout: Duration::from_secs(20),
             connections: 8,
             max_batch: 20,
+            tariff: Tariff::Free,
         };
         settings.factory(Transport::default()).unwrap()()
     }
@@ -232,6 +235,7 @@ impl Played for OfAnthropic {
             timeout: Duration::from_secs(20),
             connections: 8,
             max_batch: 20,
+            tariff: Tariff::Free,
         };
         settings.factory(Transport::default()).unwrap()()
     }
@@ -266,6 +270,7 @@ impl Played for OfDeepl {
             timeout: Duration::from_secs(20),
             connections: 8,
             max_batch: 50,
+            tariff: Tariff::Free,
         };
         Rc::new(Deepl::new(settings, Transport::default()))
     }

@@ -87,6 +87,10 @@ impl Bench for Postgres {
         let opening = std::thread::spawn(|| actix_rt::System::new().block_on(open(address, clock)));
         Box::new(opening.join().unwrap())
     }
+
+    fn open_beside(&self) -> Option<Box<dyn Ledger>> {
+        Some(self.open())
+    }
 }
 
 async fn open(address: Address, clock: Arc<TestClock>) -> PostgresLedger {

@@ -43,8 +43,12 @@ fn ledger(path: &Path, jobs: u32) {
          INSERT INTO jobs (source, post, target, position, state, stand, token, reason, translation, engine, created_at, updated_at)
          SELECT 'x:town', n, 'x:es', n, 'published', 0, n * 7, iif(n % 9 = 0, 'a' || char(0) || 'b', NULL),
                 '{{\"parts\":[\"Hola ' || n || '\"],\"engine\":\"test\"}}', 'test', n, n FROM numbers;
-         INSERT INTO publications (job, part, account, text, intent_at, remote_id, sent_at)
-         SELECT id, 0, 'x:es', 'Hola ' || id, id, 900000 + id, id FROM jobs;
+         INSERT INTO publications (job, part, account, text, intent_at, remote_id, sent_at, cost, cost_day, cost_service)
+         SELECT id, 0, 'x:es', 'Hola ' || id, id, 900000 + id, id, iif(id % 2 = 0, 15000, NULL),
+                iif(id % 2 = 0, '2026-11-27', NULL), iif(id % 2 = 0, 'x', NULL) FROM jobs;
+         INSERT INTO spending VALUES ('2026-11-27', 'x:town', 'x:es', 'x', 'publish', {jobs} / 2 * 15000, {jobs} / 2),
+                                     ('2026-11-27', 'x:town', '', 'x', 'read', 5000, 1);
+         INSERT INTO reservations VALUES (-7, '2026-11-27', 'x:town', 'x:es', 'gemini', 'translate', 300, 1);
          INSERT INTO settled VALUES ('x:es', 'published', {jobs});
          INSERT INTO versions VALUES ('x:town', '1', '1'), ('x:town', 'edited', '1');
          INSERT INTO checkpoints VALUES ('x:town', '{{\"watermark\":{{\"id\":\"{jobs}\",\"position\":{jobs}}}}}');
@@ -106,7 +110,7 @@ fn a_copy_that_was_killed_goes_on_and_both_agree() {
     let tables =
         |out: &str| out.lines().filter(|line| line.contains("sha256")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(tables(&out), tables(&again));
-    assert_eq!(tables(&out).len(), 7);
+    assert_eq!(tables(&out).len(), 9);
     // New jobs are numbered behind the old ones.
     let name = to.rsplit('/').next().unwrap();
     let next = server.sql(

@@ -27,18 +27,21 @@ use futures_util::{
     FutureExt as _,
     future::{join, join_all, try_join_all},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use model::{
+    bill::{self, acts},
     database::Database,
     memory::{Memory, Outcome, Refusal, account_of},
-    ops::{Op, SOURCES, Step, TARGETS, ops, target, targets_in, to_forget},
+    ops::{
+        Op, SOURCES, Step, TARGETS, budgets, ops, reservation_key, target, targets_in, to_forget, to_settle,
+    },
     place::{Files, Place, Stored, TestClock},
     promises::Promises,
 };
 use mynah_domain::{
     JobId, JobState, PostId,
     ports::{
-        Clock as _, Facts as _, LedgerError, Listing as _, Retention as _, Work as _,
+        Clock as _, Facts as _, LedgerError, Listing as _, Retention as _, Spending as _, Work as _,
         ledger::{Advanced, Change, ChangeError, LinePosition},
     },
 };
@@ -66,17 +69,53 @@ fn the_ledger_on_postgresql_matches_its_model_across_crashes() {
     }
 }
 
-/// Runs random operations on both, and fails if some kind of outcome never occurred.
+#[test]
+fn no_interleaving_exceeds_a_budget_and_the_sum_is_the_bill() {
+    spend::<Files>(4 * CASES);
+}
+
+#[test]
+fn no_interleaving_exceeds_a_budget_on_postgresql_and_the_sum_is_the_bill() {
+    if postgres::Server::shared().is_some() {
+        spend::<Database>(CASES / 4);
+    }
+}
+
+/// Spends money in random ways.
 #[expect(clippy::print_stdout, reason = "the result, for whoever runs it")]
-fn search<P: Place>(cases: u32) {
-    let config = contextualize_config(Config {
+fn spend<P: Place>(cases: u32) {
+    let runtime = actix_rt::Runtime::new().unwrap();
+    let seen = RefCell::new((0, 0));
+    let config = config(cases);
+    let outcome = TestRunner::new(config.clone()).run(&acts(), |acts| {
+        let (made, refused) = runtime.block_on(bill::run::<P>(&acts))?;
+        let mut seen = seen.borrow_mut();
+        *seen = (seen.0 + made, seen.1 + refused);
+        Ok(())
+    });
+    if let Err(why) = outcome {
+        panic!("{why}; PROPTEST_RNG_SEED repeats it: {:?}", config.rng_seed);
+    }
+    let (made, refused) = seen.into_inner();
+    println!("{made} charges, {refused} refused by a budget");
+    assert!(made > 0 && refused > 0, "nothing was refused, so nothing is tested");
+}
+
+fn config(cases: u32) -> Config {
+    contextualize_config(Config {
         cases,
         failure_persistence: None,
         max_shrink_iters: 20_000,
         max_shrink_time: 60_000,
         rng_seed: RngSeed::Fixed(fastrand::u64(..)),
         ..Config::default()
-    });
+    })
+}
+
+/// Runs random operations on both, and fails if some kind of outcome never occurred.
+#[expect(clippy::print_stdout, reason = "the result, for whoever runs it")]
+fn search<P: Place>(cases: u32) {
+    let config = config(cases);
     let runtime = actix_rt::Runtime::new().unwrap();
     let seen = Seen::default();
     let outcome =
@@ -105,6 +144,9 @@ fn search<P: Place>(cases: u32) {
         "forgotten",
         "not forgotten",
         "expired",
+        "over budget",
+        "reserved",
+        "not reserved",
     ];
     for what in states.into_iter().chain(others.map(String::from)) {
         // A short run may miss some.
@@ -122,6 +164,8 @@ struct Pair<'a, P: Place> {
     /// The requested changes, with the answers of those that were made, latest last.
     asked: Vec<(Change, Option<Advanced>)>,
     seen: &'a Seen,
+    /// How many reservations were made.
+    reserved: usize,
     /// The operations so far, reported on a failure.
     trail: Vec<String>,
 }
@@ -133,7 +177,7 @@ async fn run<P: Place>(ops: &[Op], seen: &Seen) -> Result<(), TestCaseError> {
     let real = Some(place.open());
     let (model, promises) = (Memory::default(), Promises::default());
     let (asked, trail) = (Vec::new(), Vec::new());
-    let mut pair = Pair { clock, place, real, model, promises, asked, seen, trail };
+    let mut pair = Pair { clock, place, real, model, promises, asked, seen, reserved: 0, trail };
     let mut outcome = Ok(());
     for op in ops {
         outcome = pair.step(op).await;
@@ -231,6 +275,26 @@ impl<P: Place> Pair<'_, P> {
                 }
                 prop_assert_eq!(self.real().forget_before(moment, *most).await.map_err(broken)?, expected);
             }
+            Op::Reserve(amounts) => {
+                let reservation = amounts.reservation(reservation_key(self.reserved), now);
+                self.reserved += 1;
+                self.did(&reservation);
+                let expected = self.model.reserve(&reservation);
+                self.saw(if expected.is_ok() { "reserved" } else { "not reserved" });
+                prop_assert_eq!(self.real().reserve(reservation).await.map_err(broken)?, expected);
+            }
+            Op::Settle(pick, amounts) => {
+                let (key, charges) = (to_settle(*pick, &self.model), amounts.charges(now));
+                self.did(("settled", key, &charges));
+                self.model.settle(key, &charges);
+                self.real().settle(key, charges).await.map_err(broken)?;
+            }
+            Op::Charge(amounts) => {
+                let charges = amounts.charges(now);
+                self.did(("charged", &charges));
+                self.model.others.extend_from_slice(&charges);
+                self.real().charge(charges).await.map_err(broken)?;
+            }
             Op::Compact => {
                 self.did("compacted");
                 self.real().compact().await.map_err(broken)?;
@@ -322,6 +386,7 @@ impl<P: Place> Pair<'_, P> {
                 }
                 (Err(ChangeError::Stale { .. }), _) => self.saw("stale"),
                 (Err(ChangeError::NoSuchJob(_)), _) => self.saw("no such job"),
+                (Err(ChangeError::OverBudget { .. }), _) => self.saw("over budget"),
                 (_, Some(Refusal::Table)) => self.saw("no such step"),
                 _ => self.saw("contradicts the record"),
             }
@@ -367,6 +432,15 @@ impl<P: Place> Pair<'_, P> {
         for (source, id) in model.posts.keys() {
             let post = real.post(source, id).await.map_err(broken)?;
             prop_assert_eq!(post.as_ref(), model.post(source, id), "post {} of {}", id, source);
+        }
+        let now = self.clock.now();
+        for since in [Date::MIN, budgets().day(now)] {
+            prop_assert_eq!(
+                real.charges(since).await.map_err(broken)?,
+                model.charges(since),
+                "since {}",
+                since
+            );
         }
         for key in (0..3).map(|key| format!("key {key}")) {
             let fact = real.fact(&key).await.map_err(broken)?;

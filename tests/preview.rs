@@ -52,6 +52,26 @@ async fn a_text_is_shown_with_its_protected_parts_its_translations_and_their_cos
 }
 
 #[actix_rt::test]
+async fn what_becomes_of_links_is_shown_with_its_price() {
+    let town = Town::new(numbered(1), &["es"], "apertium").await;
+    let text = "The trees are old https://a.example/x";
+    for (links, parts, price, removed) in
+        [("keep", 1, 0.2, false), ("drop", 1, 0.015, true), ("reply", 2, 0.215, false)]
+    {
+        let policy = format!("defaults.targets.links={links}");
+        let shown = preview_json(&town, &["--set", &policy], text);
+        let es = &shown["targets"][0];
+        assert_eq!(
+            (es["parts"].as_array().unwrap().len(), es["price"].as_f64()),
+            (parts, Some(price)),
+            "{links}: {es}"
+        );
+        let plain = town.preview(&["--set", &policy], text);
+        assert_eq!(plain.out.contains("link removed: https://a.example/x"), removed, "{links}: {}", plain.out);
+    }
+}
+
+#[actix_rt::test]
 async fn a_post_is_found_by_its_id_or_its_link() {
     let town = Town::new(numbered(2), &["es"], "gemini").await;
     let id = town.sandbox.posts()[0].id;

@@ -41,7 +41,10 @@ async fn record_raw(town: &Town, id: u64) {
     };
     let checkpoint = Checkpoint { watermark: Some(mark), ..Checkpoint::default() };
     let ledger = app::open_ledger_in(&data).unwrap();
-    ledger.record(RecordPage { source: "x:town".into(), posts: vec![record], checkpoint }).await.unwrap();
+    ledger
+        .record(RecordPage { source: "x:town".into(), posts: vec![record], checkpoint, settles: None })
+        .await
+        .unwrap();
     drop(ledger);
     until("the ledger is closed", || !ledger::is_in_use(&data.join("ledger.sqlite")).unwrap()).await;
 }

@@ -9,7 +9,9 @@
 //! - [`publisher`], one per account: pulls the jobs that are ready in its targets' lines, in order, and publishes them
 //!   within the account's limits.
 //! - [`leases`]: which sources and accounts this instance works for, if several share the ledger.
+//! - [`spending`] reserves the money that a call may cost, and records what it did cost.
 //! - [`retrying`] retries ledger calls if that may help.
+//! - [`costs`]: what messages cost, and which budgets must allow it.
 //! - [`upstreams`] knows which services are down and limits the calls to each, for all callers.
 //! - [`stats`] gathers latencies, counts and samples of memory and CPU.
 //! - [`supervision`]: the [`supervision::supervisor`] starts, watches and restarts all actors. It knows none by name.
@@ -20,6 +22,7 @@
 
 pub mod blocks;
 pub mod cache;
+pub mod costs;
 pub mod events;
 pub mod failpoint;
 pub mod leases;
@@ -29,6 +32,7 @@ pub mod poller;
 pub mod publisher;
 pub mod retrying;
 pub mod router;
+pub mod spending;
 pub mod stats;
 pub mod supervision;
 #[cfg(test)]

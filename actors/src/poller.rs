@@ -7,12 +7,16 @@
 //! - [`trail`]: which page a backfill requests next, and when it stops.
 //! - [`reread`]: what happens to a post that could not be read.
 //! - [`calls`]: the calls to the source.
+//! - [`payment`]: pays for reading, within the budgets.
 //! - [`live`]: polls at once where the network reports that there is something new.
 //! - [`company`]: what is different if other sources are polled, too.
 
 mod calls;
 mod company;
 mod live;
+mod payment;
+#[cfg(test)]
+mod payment_tests;
 mod reread;
 mod start;
 #[cfg(test)]
@@ -35,13 +39,16 @@ use live::Listener;
 use log::{error, info, warn};
 use mynah_domain::{
     Post, PostId, Skip, Target, TargetId,
-    backoff::Backoff,
+    backoff::{Backoff, LONGEST_PAUSE},
+    budget::OverBudget,
     eligibility::Eligibility,
     ports::{
         Clock, Ledger, LedgerError, PageRequest, Source, SourceError,
         ledger::{Checkpoint, Mark, RecordPage, RecordPost},
     },
+    tariff::CallPrices,
 };
+use payment::{PageCost, PaidPage, as_error};
 use reread::{Arrival, Unread, about};
 use tokio::sync::mpsc;
 use trail::{FEW_BARREN, MOST_BARREN, Next, Trail};
@@ -50,6 +57,7 @@ use crate::{
     failpoint,
     pauses::{Paused, Pauses},
     router::{Record, Router},
+    spending::Purse,
     stats::Meter,
     supervision::{ActorRef, Step, Worker, WorkerContext, shell::Stop},
     upstreams::Upstreams,
@@ -123,6 +131,10 @@ pub struct PollerParts {
     pub pauses: Pauses,
     /// Which services are down.
     pub upstreams: Upstreams,
+    /// Pays for reading; `None` if nothing is recorded.
+    pub purse: Option<Purse>,
+    /// What the network charges for reading.
+    pub prices: CallPrices,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Where to report latencies and counts.
@@ -174,6 +186,8 @@ enum Trouble {
     Source(SourceError),
     /// The source did not answer for one post.
     Lookup(PostId, SourceError),
+    /// A budget does not allow reading before its next period.
+    OverBudget(OverBudget),
     Ledger(LedgerError),
     /// The poller is stopping. The next poll continues from the checkpoint.
     Stopped,
@@ -253,6 +267,7 @@ impl Worker for Poller {
                     }
                 }
             }
+            (Err(Trouble::OverBudget(over)), schedule) => self.wait_for_budget(&over, schedule),
             (Err(Trouble::Source(trouble)), schedule) => {
                 let wait = self.pause_after(&trouble, schedule);
                 self.after_failure(trouble, schedule, wait)
@@ -288,6 +303,21 @@ impl Poller {
             // The receiver may be gone.
             let _ = polls.send((self.parts.source.clone(), polled));
         }
+    }
+
+    /// Waits for the next period of a budget. The log has reported the budget already.
+    fn wait_for_budget(&mut self, over: &OverBudget, schedule: Schedule) -> Step {
+        if schedule == Schedule::Once {
+            self.report(Polled::Failed(as_error(over)));
+            return Step::Finished;
+        }
+        self.context.heartbeat().troubled(format!("it is not read: {over}"));
+        // Only time counts, whatever the network reports meanwhile.
+        self.failures = self.failures.max(1);
+        let wait = Duration::try_from(over.until.duration_since(self.parts.clock.now())).unwrap_or_default();
+        let wait = wait.clamp(self.parts.backoff.base, LONGEST_PAUSE);
+        self.next = Some(Instant::now() + wait);
+        Step::Idle
     }
 
     /// Counts a failed poll and returns how long to wait after it.
@@ -376,13 +406,19 @@ impl Poller {
         let most_barren = if self.cut_short.get() { FEW_BARREN } else { MOST_BARREN };
         let mut trail = Trail::new(first, most_barren);
         loop {
-            let next = match self.page(trail.request(), stop).await {
-                Ok(page) => {
+            let next = match self.paid_page(trail.request(), stop).await {
+                Ok(PaidPage { page, cost }) => {
                     let continuation = page.continuation.clone();
                     let shown = page.marks();
-                    let arrivals = self.arrivals(page, &checkpoint, &mut lookups, stop).await?;
+                    let arrivals = match self.arrivals(page, &checkpoint, &mut lookups, stop).await {
+                        Ok(arrivals) => arrivals,
+                        Err(trouble) => {
+                            self.settle_page(cost).await;
+                            return Err(trouble);
+                        }
+                    };
                     checkpoint = checkpoint.after_page(&shown, continuation.is_none());
-                    let new = self.record(arrivals, checkpoint.clone()).await?;
+                    let new = self.record(arrivals, checkpoint.clone(), cost).await?;
                     posts += new;
                     self.context.heartbeat().progress();
                     trail.after_page(continuation, new > 0, oldest(&checkpoint))
@@ -403,7 +439,7 @@ impl Poller {
                 Next::CutShort => {
                     self.cut_short.set(true);
                     warn!(source = self.parts.source.as_str(), pages = trail.barren(); "backfill cut short");
-                    self.record(Vec::new(), checkpoint.after_page(&[], true)).await?;
+                    self.record(Vec::new(), checkpoint.after_page(&[], true), PageCost::nothing()).await?;
                     break;
                 }
                 // The backfill continues at the next start.
@@ -437,7 +473,12 @@ impl Poller {
         })
     }
 
-    async fn record(&self, arrivals: Vec<Arrival>, checkpoint: Checkpoint) -> Result<u64, Trouble> {
+    async fn record(
+        &self,
+        arrivals: Vec<Arrival>,
+        checkpoint: Checkpoint,
+        cost: PageCost,
+    ) -> Result<u64, Trouble> {
         let arrived = Instant::now();
         let posts = arrivals
             .into_iter()
@@ -452,7 +493,8 @@ impl Poller {
                 RecordPost { jobs: jobs.collect(), post: Arc::new(post), unreadable }
             })
             .collect();
-        let page = RecordPage { source: self.parts.source.clone(), posts, checkpoint };
+        let settles = cost.into_settlement();
+        let page = RecordPage { source: self.parts.source.clone(), posts, checkpoint, settles };
         let recorded = self.parts.router.ask_until_answered(Record { page, arrived }).await?;
         let new = recorded.posts + recorded.reread;
         if new > 0 {

@@ -4,17 +4,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use log::warn;
 use mynah_domain::{
     AccountId, Job, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
     backoff::Backoff,
+    budget::{Charge, OverBudget},
     caps::Spent,
     ports::{
-        Facts, LedgerError, Listing, Retention, Work,
+        Facts, LedgerError, Listing, Retention, Spending, Work,
         ledger::{
             Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
-            NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
+            NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation, ReservationKey,
         },
     },
 };
@@ -208,6 +209,25 @@ impl<L: Retention> Retention for Retrying<L> {
 
     async fn compact(&self) -> Result<(), LedgerError> {
         self.retry(async || self.ledger.compact().await).await
+    }
+}
+
+#[async_trait(?Send)]
+impl<L: Spending> Spending for Retrying<L> {
+    async fn reserve(&self, reservation: Reservation) -> Result<Result<(), OverBudget>, LedgerError> {
+        self.persist(async || self.ledger.reserve(reservation.clone()).await).await
+    }
+
+    async fn settle(&self, key: ReservationKey, charges: Vec<Charge>) -> Result<(), LedgerError> {
+        self.persist(async || self.ledger.settle(key, charges.clone()).await).await
+    }
+
+    async fn charge(&self, charges: Vec<Charge>) -> Result<(), LedgerError> {
+        self.persist(async || self.ledger.charge(charges.clone()).await).await
+    }
+
+    async fn charges(&self, since: Date) -> Result<Vec<Charge>, LedgerError> {
+        self.retry(async || self.ledger.charges(since).await).await
     }
 }
 

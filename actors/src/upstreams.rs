@@ -108,6 +108,11 @@ impl Upstreams {
         }
     }
 
+    /// Permits a trial call to an upstream that is not called at the moment: a person may have raised its quota.
+    pub fn reconsider(&self, upstream: &str) {
+        self.with(upstream, |breaker| breaker.reconsider(Instant::now()));
+    }
+
     /// Whether an upstream is considered down.
     pub fn is_down(&self, upstream: &str) -> bool {
         let breaker = self.breakers.get(upstream).map(|breaker| breaker.clone());

@@ -135,6 +135,7 @@ fn committing() -> Walk {
             unreadable: None,
         }],
         checkpoint: Checkpoint::default(),
+        settles: None,
     };
     let job = system.block_on(async {
         ledger.record(page).await.unwrap();

@@ -102,6 +102,13 @@ impl Breaker {
         };
     }
 
+    /// Permits a trial at once if it is open: a person may have fixed what the service refused.
+    pub fn reconsider(&mut self, now: Instant) {
+        if let State::Open { until, times } = self.state {
+            self.state = State::Open { until: until.min(now), times };
+        }
+    }
+
     /// Whether the service is considered down.
     pub fn is_open(&self) -> bool {
         !matches!(self.state, State::Closed { .. })
@@ -133,6 +140,20 @@ mod tests {
         for _ in 0..times {
             breaker.record(CallOutcome::Silent, now, 1.0);
         }
+    }
+
+    #[test]
+    fn it_waits_for_the_time_that_a_service_names_unless_a_person_wants_a_trial() {
+        let (mut breaker, now) = breaker();
+        let reset = now + 9 * 3600 * SECOND;
+        breaker.record(CallOutcome::NotBefore(reset), now, 1.0);
+        assert_eq!(breaker.permit(reset - SECOND), Err(reset));
+        assert_eq!(breaker.clone().permit(reset), Ok(()));
+        breaker.reconsider(now + SECOND);
+        assert_eq!(breaker.permit(now + SECOND), Ok(()));
+        breaker.record(CallOutcome::Answered, now + SECOND, 1.0);
+        breaker.reconsider(now);
+        assert!(!breaker.is_open());
     }
 
     #[test]

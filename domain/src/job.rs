@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::publication::Publication;
-use crate::{AccountId, CardWords, Post, PostId, PublicationKey, Reply, TargetId};
+use crate::{AccountId, CardWords, Post, PostId, PublicationKey, Reply, TargetId, budget::Cost};
 
 /// A job's number in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -173,6 +173,8 @@ pub enum JobEvent {
         key: PublicationKey,
         /// The message that it replies to; most are no replies.
         reply: Option<Box<Reply>>,
+        /// What it costs, in the same transaction; `None` if it costs nothing.
+        cost: Option<Box<Cost>>,
     },
     /// The network accepted this part.
     PartSent {
@@ -181,7 +183,7 @@ pub enum JobEvent {
         /// Its id on the target's network.
         remote_id: PostId,
     },
-    /// A part that was begun is certainly not on the account.
+    /// A part that was begun is certainly not on the account. What it cost is taken back.
     PartAbsent {
         /// Which part of the job, counted from 0.
         part: u32,
@@ -321,6 +323,8 @@ pub struct Hold {
 pub enum HoldKind {
     /// The account's own cap for the day or month is reached.
     Cap,
+    /// A budget does not allow what it costs in this period.
+    Budget,
     /// The translation did not pass the gate.
     Gate,
     /// The translation is too long and may not be split.
@@ -345,8 +349,9 @@ pub enum HoldKind {
 
 impl HoldKind {
     /// Every kind, for lookups by name.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Cap,
+        Self::Budget,
         Self::Gate,
         Self::TooLong,
         Self::Refused,
@@ -368,6 +373,7 @@ impl HoldKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Cap => "cap",
+            Self::Budget => "budget",
             Self::Gate => "gate",
             Self::TooLong => "too_long",
             Self::Refused => "refused",
@@ -515,6 +521,7 @@ mod tests {
                 text: "hola".into(),
                 key: PublicationKey::new(Timestamp::UNIX_EPOCH),
                 reply: None,
+                cost: None,
             },
             JobEvent::PartSent { part: 0, remote_id: PostId("1".into()) },
             JobEvent::Published,

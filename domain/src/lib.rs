@@ -11,6 +11,7 @@
 //! - [`eligibility`], [`filters`]: which posts become jobs.
 //! - [`text`]: masking what must not change, splitting what is too long.
 //! - [`gate`]: the checks that a translation must pass before it may be published, one file per rule.
+//! - [`money`], [`budget`], [`tariff`]: amounts, the most that may be spent, and what engines charge.
 //! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of caps, retries and circuit breakers.
 //! - [`adaptive_limit`], [`batch_sizer`]: the arithmetic of how many calls a service gets at once, and how much is in
 //!   each.
@@ -24,6 +25,7 @@ pub mod adaptive_limit;
 pub mod backoff;
 pub mod batch_sizer;
 pub mod breaker;
+pub mod budget;
 pub mod caps;
 pub mod card;
 pub mod eligibility;
@@ -36,17 +38,20 @@ pub mod gate;
 pub mod job;
 pub mod language;
 pub mod lease_term;
+pub mod money;
 pub mod network;
 pub mod ports;
 pub mod post;
 pub mod publication;
 pub mod target;
+pub mod tariff;
 pub mod text;
 
 pub use account::AccountId;
 pub use card::{Card, CardWords};
 pub use job::{Hold, Job, JobEvent, JobId, JobState, Skip, Translation};
 pub use language::Language;
+pub use money::Money;
 pub use post::{Media, MediaKind, Post, PostId, PostKind};
 pub use publication::{Publication, PublicationKey, Reply};
 pub use target::{

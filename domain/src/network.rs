@@ -2,13 +2,15 @@
 //! network's folder; all other code asks its [`NetworkRules`].
 
 mod plain_text;
+mod priced;
 
 use std::fmt::Debug;
 
 pub use plain_text::PlainText;
+pub use priced::Priced;
 
 use crate::{
-    PostId,
+    Money, PostId,
     text::{Entity, EntityKind},
 };
 
@@ -76,12 +78,13 @@ pub trait NetworkRules: Debug + Send + Sync {
         Price::default()
     }
 
-    /// What the network charges for a message with this text, in millionths of a US dollar.
-    fn price_of(&self, text: &str) -> u32 {
+    /// What the network charges for a message with this text.
+    fn price_of(&self, text: &str) -> Money {
         let Price { message, with_link } = self.price();
         // Most networks charge nothing for any text, so skip the search for links.
         let has_link = || self.entities(text).iter().any(|entity| entity.kind == EntityKind::Link);
-        if message != with_link && has_link() { with_link } else { message }
+        let price = if message != with_link && has_link() { with_link } else { message };
+        Money::from_micros(u64::from(price))
     }
 }
 
@@ -133,8 +136,8 @@ mod tests {
     fn a_message_with_a_link_has_its_own_price() {
         let price = Price { message: 15_000, with_link: 200_000 };
         let rules = PlainText { price, ..PlainText::default() };
-        assert_eq!(rules.price_of("Hola a todos"), 15_000);
-        assert_eq!(rules.price_of("Mira https://a.example y https://b.example"), 200_000);
-        assert_eq!(PlainText::default().price_of("Mira https://a.example"), 0);
+        assert_eq!(rules.price_of("Hola a todos"), Money::from_micros(15_000));
+        assert_eq!(rules.price_of("Mira https://a.example y https://b.example"), Money::from_micros(200_000));
+        assert_eq!(PlainText::default().price_of("Mira https://a.example"), Money::from_micros(0));
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     settings::brief_bytes,
-    situation::{Account, Silence, Situation},
+    situation::{Account, BudgetUse, Silence, Situation},
 };
 use crate::control::wire::{EngineState, EngineStatus, PollerState};
 
@@ -93,12 +93,14 @@ impl Condition {
     }
 }
 
-/// All causes. Those of budgets go here: one at 80 % of a budget, one when it is used up.
+/// All causes.
 pub static CAUSES: &[&Cause] = &[
     &ACCOUNT_BLOCKED,
     &LOGIN_ENDING,
     &JOBS_FAILED,
     &HOLDS_WAITING,
+    &BUDGET_NEARLY_USED,
+    &BUDGET_USED_UP,
     &SOURCE_FAILING,
     &SOURCE_SILENT,
     &ENGINE_REFUSED,
@@ -222,6 +224,45 @@ static HOLDS_WAITING: Cause = Cause {
         });
         Some(finding.collect())
     },
+    is_over: whenever_not_found,
+};
+
+/// The budgets of which this is true.
+fn budgets(now: &Situation, is_found: fn(&BudgetUse) -> bool, what: &str) -> Option<Vec<Finding>> {
+    let budgets = now.jobs.as_ref()?.budgets.iter().filter(|budget| is_found(budget));
+    let finding = budgets.map(|BudgetUse { state, .. }| Finding {
+        about: state.setting.clone(),
+        summary: format!("The {} budget of {} for {} is {what}", state.period, state.most, state.scope),
+        // Without the exact figures, which would differ at every look.
+        details: format!(
+            "what would exceed it waits until {}; `mynah costs` shows what was spent, and {} sets the budget",
+            minute(state.until),
+            state.setting
+        ),
+        since: None,
+    });
+    Some(finding.collect())
+}
+
+static BUDGET_NEARLY_USED: Cause = Cause {
+    name: "budget_nearly_used",
+    prometheus: "MynahBudgetNearlyUsed",
+    severity: Severity::Ticket,
+    settles: 0,
+    find: |now| budgets(now, |budget| budget.state.is_nearly_used() && !budget.is_used_up(), "80 % used"),
+    // A message that it is over, because it is used up by now, would mislead.
+    is_over: |now, past| {
+        let used_up = now.jobs.iter().flat_map(|jobs| &jobs.budgets).filter(|budget| budget.is_used_up());
+        !used_up.map(|budget| &budget.state.setting).any(|setting| setting == past.about)
+    },
+};
+
+static BUDGET_USED_UP: Cause = Cause {
+    name: "budget_used_up",
+    prometheus: "MynahBudgetUsedUp",
+    severity: Severity::Ticket,
+    settles: 0,
+    find: |now| budgets(now, BudgetUse::is_used_up, "used up"),
     is_over: whenever_not_found,
 };
 

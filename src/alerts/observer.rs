@@ -12,15 +12,16 @@ use actix_rt::time::timeout;
 use jiff::Timestamp;
 use log::warn;
 use mynah_domain::{
-    AccountId,
-    ports::{Ledger, LedgerError},
+    AccountId, JobState,
+    job::HoldKind,
+    ports::{Ledger, LedgerError, ledger::JobFilter},
 };
 
 use super::{
     AlertsSettings, Condition, Entry, causes, elapsed,
     record::Record,
     silence::{self, Habits},
-    situation::{Account, Disk, Escalation, Jobs, Silence, Situation},
+    situation::{Account, BudgetUse, Disk, Escalation, Jobs, Silence, Situation},
     store::{self, PATIENCE},
 };
 use crate::control::{
@@ -34,6 +35,9 @@ const ESCALATION: &str = "alerts:escalation";
 
 /// How many times `alerts.settle` a process must run until the end of the one before is over.
 const RECOVERED_AFTER: u32 = 10;
+
+/// How many held jobs are searched for the budget that holds them.
+const MOST_HELD: usize = 100;
 
 /// How long reading the room on the disk may take.
 const DISK_PATIENCE: Duration = Duration::from_secs(2);
@@ -207,7 +211,24 @@ impl Observer {
         }
         let accounts = self.overview.configured.borrow().accounts();
         let last_published = if doubts.engines { last(&accounts).await? } else { None };
-        Ok(Jobs { counts, held, silent, published, last_published })
+        let budgets = self.budgets(ledger).await?;
+        Ok(Jobs { counts, held, silent, budgets, published, last_published })
+    }
+
+    async fn budgets(&self, ledger: &dyn Ledger) -> Result<Vec<BudgetUse>, LedgerError> {
+        let states = self.overview.budgets().await?;
+        if states.is_empty() {
+            return Ok(Vec::new());
+        }
+        let kind = Some(HoldKind::Budget.as_str().to_owned());
+        let filter = JobFilter { states: vec![JobState::Held], kind, ..JobFilter::default() };
+        let held = ledger.jobs(&filter, None, MOST_HELD).await?;
+        // The reason of such a hold names the budget's setting last.
+        let is_short = |setting: &str| {
+            held.iter()
+                .any(|job| job.reason.as_ref().is_some_and(|why| why.ends_with(&format!(" {setting}"))))
+        };
+        Ok(states.into_iter().map(|state| BudgetUse { is_short: is_short(&state.setting), state }).collect())
     }
 
     async fn disk(&self) -> Option<Disk> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::{
     overview::Counts,
-    wire::{EngineStatus, PollerStatus},
+    wire::{BudgetState, EngineStatus, PollerStatus},
 };
 
 /// What is known at one moment.
@@ -74,10 +74,28 @@ pub struct Jobs {
     pub held: BTreeMap<TargetId, HeldJobs>,
     /// The sources that are silent for longer than is usual for them.
     pub silent: Vec<Silence>,
+    /// The budgets.
+    pub budgets: Vec<BudgetUse>,
     /// When something was last published on the accounts that were asked about.
     pub published: BTreeMap<AccountId, Timestamp>,
     /// When something was last published on any account, if that was asked.
     pub last_published: Option<Timestamp>,
+}
+
+/// A budget, and whether jobs wait because of it.
+#[derive(Debug, Clone)]
+pub struct BudgetUse {
+    /// What is spent and left of it.
+    pub state: BudgetState,
+    /// Whether a job is held because the rest is not enough for it.
+    pub is_short: bool,
+}
+
+impl BudgetUse {
+    /// Whether nothing is left, or less than a job needs.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.is_short || self.state.left.is_zero()
+    }
 }
 
 /// A source without new posts.

@@ -26,6 +26,7 @@ use futures_util::future::join_all;
 use mynah_actors::{
     cache::shared::Shared,
     pipeline::{ActorRefs, Factory},
+    spending::{Purse, Spender},
     stats::Meter,
     translator::cascade::EngineCascade,
     upstreams::Upstreams,
@@ -35,7 +36,7 @@ use mynah_domain::{
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
-    ports::{Engine, Ledger, SystemClock},
+    ports::{Engine, Ledger, SystemClock, ledger::Spending},
     text::{Glossary, Masking, Numbers, Rewriting, SharedGlossary},
 };
 
@@ -89,11 +90,24 @@ pub fn cascade(settings: &Settings) -> EngineCascade {
     EngineCascade {
         cache: None,
         shared: None,
+        spender: None,
         upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
         backoff: BACKOFF,
         clock: Arc::new(SystemClock),
         meter: ActorRefs::default().meter(),
     }
+}
+
+/// A cascade that pays for its calls, within no budget, as `ledger` records.
+pub fn paid_by(settings: &Settings, ledger: Arc<dyn Spending>) -> EngineCascade {
+    let purse = Purse::new(ledger, Arc::default(), Arc::new(SystemClock));
+    EngineCascade { spender: Some(spender(settings, purse)), ..cascade(settings) }
+}
+
+/// What the engines of these settings are paid with.
+pub(crate) fn spender(settings: &Settings, purse: Purse) -> Spender {
+    let tariffs = settings.engine.order.iter().map(|engine| (engine.name().into(), engine.tariff()));
+    Spender::new(purse, tariffs.collect())
 }
 
 /// The targets, with their glossaries loaded. Targets with the same glossary share it, and those of a source its profile.

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use mynah_actors::{
     cache::CacheSettings,
+    costs::Costs,
     pipeline::{Parts, PollerSpec, Pollers, PublisherSpec, Publishers, RestartPolicies, by_name},
     poller::{Company, PollerParts, Schedule},
     publisher::{Bucket, Limits, PublisherParts},
@@ -48,6 +49,7 @@ impl Persistent {
         pool_size: usize,
     ) -> Result<Parts, String> {
         let engines = super::engines(settings)?;
+        self.purse = self.purse.with_budgets(settings.budgets.clone());
         let meter = self.meter.clone();
         let targets = by_name(targets.iter().cloned());
         let translator = TranslatorParts {
@@ -57,6 +59,7 @@ impl Persistent {
             cascade: EngineCascade {
                 cache: Some(self.actors.cache.clone()),
                 shared: self.shared_cache.clone(),
+                spender: Some(super::spender(settings, self.purse.clone())),
                 upstreams: self.upstreams.clone(),
                 clock: self.clock.clone(),
                 meter: meter.clone(),
@@ -69,7 +72,8 @@ impl Persistent {
             source: target.source.id(),
             engines: settings.engines_of(target).to_vec(),
         });
-        let mut publishers = Publishers::from_iter(self.publishers(settings, &targets));
+        let costs = Self::costs(settings, &targets);
+        let mut publishers = Publishers::from_iter(self.publishers(settings, &targets, &costs));
         let pollers = settings.sources.iter().map(|source| self.poller(settings, source, polling, &targets));
         let mut pollers: Pollers = pollers.collect();
         if self.leases.is_some() {
@@ -96,6 +100,7 @@ impl Persistent {
                 holdings: self.holdings(),
                 blocks: self.blocks.clone(),
                 ledger: self.ledger.clone(),
+                costs,
                 clock: self.clock.clone(),
                 meter,
                 feed: self.watch.feed.clone(),
@@ -147,6 +152,8 @@ impl Persistent {
                 patience: PATIENCE,
                 pauses: self.pauses.clone(),
                 upstreams: self.upstreams.clone(),
+                purse: Some(self.purse.clone()),
+                prices: source.connection.prices(),
                 clock: self.clock.clone(),
                 meter: self.meter.clone(),
                 polls: self.watch.polls.clone(),
@@ -155,7 +162,12 @@ impl Persistent {
     }
 
     /// A publisher for each account, which several targets may share.
-    fn publishers(&mut self, settings: &Settings, targets: &HashMap<TargetId, Target>) -> Vec<PublisherSpec> {
+    fn publishers(
+        &mut self,
+        settings: &Settings,
+        targets: &HashMap<TargetId, Target>,
+        costs: &Costs,
+    ) -> Vec<PublisherSpec> {
         let mut accounts: Vec<AccountId> = Vec::new();
         let mut sharing: HashMap<AccountId, Vec<&TargetSettings>> = HashMap::new();
         for target in &settings.targets {
@@ -191,6 +203,9 @@ impl Persistent {
                 holdings: self.holdings(),
                 router: self.actors.router.clone(),
                 ledger: self.ledger.clone(),
+                purse: Some(self.purse.clone()),
+                prices: first.connection.prices(),
+                costs: costs.clone(),
                 backoff: BACKOFF,
                 clock: self.clock.clone(),
                 meter: self.meter.clone(),
@@ -199,6 +214,12 @@ impl Persistent {
             publishers.push(PublisherSpec { parts, destination, media });
         }
         publishers
+    }
+
+    /// What messages cost on these targets' networks, and the budgets.
+    fn costs(settings: &Settings, targets: &HashMap<TargetId, Target>) -> Costs {
+        let networks = targets.values().map(|target| (target.id.clone(), target.network.clone()));
+        Costs::new(settings.budgets.clone(), networks)
     }
 
     /// The bucket of an account. It keeps its level under new settings unless these change the limits.

@@ -18,6 +18,7 @@ use mynah_actors::{
     pipeline::{ActorRefs, LeasesParts, Parts, Pipeline},
     poller::Polled,
     publisher::{Bucket, Limits},
+    spending::Purse,
     stats::Meter,
     translator::cascade::EngineCascade,
     upstreams::Upstreams,
@@ -103,6 +104,7 @@ pub(super) struct Persistent {
     /// What the leases are kept with, if other instances may use the ledger.
     pub(super) leases: Option<LeasesParts>,
     pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) purse: Purse,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) actors: ActorRefs,
     pub(super) meter: Meter,
@@ -197,6 +199,7 @@ impl Service {
         }
         let mut persistent = Persistent {
             leases: instances::leases(leases, settings.cluster, this),
+            purse: Purse::new(ledger.clone(), settings.budgets.clone(), Arc::new(SystemClock)),
             ledger,
             clock: Arc::new(SystemClock),
             actors,
@@ -385,6 +388,9 @@ impl Persistent {
         let refusals = self.upstreams.refusals();
         refusals.set_fallback(settings.engine.fallback);
         refusals.reconfigured(&configured.engines);
+        for engine in &configured.engines {
+            self.upstreams.reconsider(engine);
+        }
         for engine in configured.unused_engines() {
             refusals.unusable(engine, OF_NO_USE);
         }

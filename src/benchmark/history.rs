@@ -45,7 +45,7 @@ pub async fn write(
         let posts: Vec<RecordPost> = (first..=last).rev().map(|number| post(number, &targets)).collect();
         let watermark = posts.first().map(|record| Mark::of(&record.post));
         let checkpoint = Checkpoint { watermark, ..Checkpoint::default() };
-        let page = RecordPage { source: source.clone(), posts, checkpoint };
+        let page = RecordPage { source: source.clone(), posts, checkpoint, settles: None };
         ledger.record(page).await.map_err(|error| failed(&error))?;
         for target in &targets {
             let jobs = ledger.open_jobs(target, None, TOGETHER).await.map_err(|error| failed(&error))?;
@@ -110,6 +110,7 @@ fn way(post: &Post, target: &TargetId) -> Vec<JobEvent> {
             text,
             key: PublicationKey::new(post.created_at),
             reply: None,
+            cost: None,
         },
         JobEvent::PartSent { part: 0, remote_id: post.id.clone() },
         JobEvent::Published,

@@ -11,6 +11,7 @@ mod benchmark;
 mod check;
 mod compare;
 mod confirm;
+mod costs;
 mod demo;
 mod forget;
 mod health;
@@ -36,6 +37,7 @@ mod signals;
 mod status;
 mod summary;
 mod table;
+mod tally;
 mod trial;
 
 use std::{ffi::OsString, fmt, process::ExitCode};
@@ -70,6 +72,7 @@ Examples:
   mynah run                                   follow the source until stopped
   mynah status                                show whether everything works, and what to do if not
   mynah alerts test                           send a message to those who are notified of what is wrong
+  mynah costs                                 show what was spent, and what is left of the budgets
   mynah pause example_es                      pause an account; `mynah resume` resumes it
   mynah actors resize translator 8            run 8 translators
   mynah logs --follow                         show the log of the running service
@@ -122,6 +125,8 @@ enum Command {
     Status,
     /// Show what is wrong and what was sent about it, or test who is notified
     Alerts(alerts::AlertsArgs),
+    /// Show what was spent, on what, and what is left of the budgets
+    Costs(costs::CostsArgs),
     /// Show throughput, latencies and errors
     Performance(performance::PerformanceArgs),
     /// Show the latest log events of the running service, and new ones with --follow
@@ -263,6 +268,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Compare(compare) => compare::compare(&compare, args, json).await,
         Command::Status => status::status(json, &local()?).await,
         Command::Alerts(alerts) => alerts::alerts(&alerts, json, &local()?).await,
+        Command::Costs(costs) => costs::costs(&costs, json, &local()?).await,
         Command::Performance(performance) => performance::performance(&performance, json, &local()?).await,
         Command::Logs(logs) => logs::logs(&logs, json, &local()?).await,
         Command::Demo(demo) => demo::demo(demo).await,

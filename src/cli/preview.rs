@@ -4,11 +4,15 @@
 use std::{
     io::{BufRead as _, IsTerminal as _, Read as _},
     rc::Rc,
+    sync::Arc,
 };
 
 use clap::Args;
-use mynah_actors::translator::{cascade::CallContext, task::Task};
-use mynah_domain::{Post, Skip, SourceProfile, Target, ports::Engine};
+use mynah_actors::translator::{
+    cascade::{CallContext, EngineCascade},
+    task::Task,
+};
+use mynah_domain::{MediaPolicy, Money, Post, Skip, SourceProfile, Target, ports::Engine, tariff::Tariff};
 use serde::Serialize;
 use serde_json::json;
 
@@ -17,7 +21,10 @@ use super::{
     output::{self, print_note},
     print_json, print_line,
     scratch::Scratch,
-    trial::{self, LONGEST, TargetPreview, TrialArgs, empty, given, indented, no_engine, outcome, source},
+    tally::Tally,
+    trial::{
+        self, LONGEST, TargetPreview, TrialArgs, dollars, empty, given, indented, no_engine, outcome, source,
+    },
 };
 use crate::{
     app,
@@ -61,6 +68,20 @@ impl PreviewArgs {
 struct Preview {
     source: Source,
     targets: Vec<TargetPreview>,
+    /// What the post costs on all targets; not with `--lines`, where one call translates several texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Cost>,
+}
+
+/// What a post costs on all targets, in US dollars.
+#[derive(Serialize)]
+struct Cost {
+    publishing: f64,
+    /// What the engines charged for this preview.
+    translating: f64,
+    total: f64,
+    /// Engines whose prices are unknown, so that they are not included.
+    unknown_prices: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -99,7 +120,10 @@ pub(super) async fn preview(args: &PreviewArgs, sources: &SettingsArgs, json: bo
         Some(which) => fetch(which, settings).await?,
         None => given(0, &read_text()?),
     };
-    for preview in of(&[post], &asked, protecting, &engines, settings).await {
+    let tally = Arc::new(Tally::default());
+    let cascade = app::paid_by(settings, tally.clone());
+    for mut preview in of(&[post.clone()], &asked, protecting, &engines, settings, &cascade).await {
+        preview.cost = Some(cost(&preview, &post, &asked, settings, tally.total()));
         if json {
             print_json(&json!(preview));
         } else {
@@ -133,6 +157,7 @@ async fn lines(
     settings: &Settings,
 ) -> Result<(), Failure> {
     let mut lines = std::io::stdin().lock().take(LONGEST_OF_LINES).lines();
+    let cascade = app::cascade(settings);
     loop {
         let some: Result<Vec<String>, _> = lines.by_ref().take(AT_ONCE).collect();
         let some =
@@ -147,7 +172,7 @@ async fn lines(
             .filter(|(_, line)| !line.trim().is_empty())
             .map(|(number, line)| given(number, line))
             .collect();
-        for preview in of(&posts, targets, protecting, engines, settings).await {
+        for preview in of(&posts, targets, protecting, engines, settings, &cascade).await {
             print_json(&json!(preview));
         }
     }
@@ -160,8 +185,9 @@ async fn of(
     protecting: Option<&Target>,
     engines: &[Rc<dyn Engine>],
     settings: &Settings,
+    cascade: &EngineCascade,
 ) -> Vec<Preview> {
-    let mut previews = target_previews(posts, targets, engines, settings).await.into_iter();
+    let mut previews = target_previews(posts, targets, engines, settings, cascade).await.into_iter();
     let source = app::source_profile(source(settings));
     let preview = |post: &Post| Preview {
         source: Source {
@@ -171,8 +197,33 @@ async fn of(
             entities: protected(post, &source, protecting),
         },
         targets: previews.by_ref().take(targets.len()).collect(),
+        cost: None,
     };
     posts.iter().map(preview).collect()
+}
+
+/// What a post costs on all targets: what the networks charge for its parts and alt texts, and what the engines charged.
+fn cost(preview: &Preview, post: &Post, targets: &[Target], settings: &Settings, translating: Money) -> Cost {
+    let alts =
+        post.media.iter().filter(|medium| medium.alt.as_ref().is_some_and(|alt| !alt.trim().is_empty()));
+    let alts = alts.count() as u64;
+    let of_target = |target: &Target, shown: &TargetPreview| {
+        let parts: Money = shown.parts.iter().map(|part| target.network.price_of(part)).sum();
+        let configured = settings.targets.iter().find(|configured| configured.id() == target.id);
+        let prices = configured.map(|configured| configured.connection.prices()).unwrap_or_default();
+        let copies = target.media != MediaPolicy::None && !shown.parts.is_empty();
+        parts + prices.alt_text.times(if copies { alts } else { 0 })
+    };
+    let publishing =
+        targets.iter().zip(&preview.targets).map(|(target, shown)| of_target(target, shown)).sum();
+    let order = settings.engine.order.iter();
+    let unknown = order.filter(|engine| matches!(engine.tariff(), Tariff::Unknown { .. }));
+    Cost {
+        publishing: dollars(publishing),
+        translating: dollars(translating),
+        total: dollars(publishing + translating),
+        unknown_prices: unknown.map(|engine| engine.name().to_owned()).collect(),
+    }
 }
 
 /// What would be protected under the first target's rules: everything, whatever happens to it later.
@@ -189,6 +240,7 @@ async fn target_previews(
     targets: &[Target],
     engines: &[Rc<dyn Engine>],
     settings: &Settings,
+    cascade: &EngineCascade,
 ) -> Vec<TargetPreview> {
     let eligibility = app::eligibility(source(settings));
     let wanted: Vec<(&Post, &Target, Option<Skip>)> = posts
@@ -200,7 +252,7 @@ async fn target_previews(
         .filter(|(_, _, skip)| skip.is_none())
         .map(|(post, target, _)| Task::new(post, Vec::new(), (*target).clone()))
         .collect();
-    app::cascade(settings).translate(&mut tasks, |_| 1, engines, CallContext::default()).await;
+    cascade.translate(&mut tasks, |_| 1, engines, CallContext::default()).await;
     let mut tasks = tasks.into_iter();
     (wanted.into_iter())
         .filter_map(|(_, target, skip)| match skip {
@@ -269,11 +321,25 @@ fn show(preview: &Preview) {
             (Some(text), true) => print_line(indented(text)),
             _ => target.parts.iter().for_each(|part| print_line(indented(part))),
         }
+        for link in &target.removed_links {
+            print_line(format_args!("  link removed: {}", printable(link)));
+        }
         for finding in &target.findings {
             print_line(format_args!("  {}: {}", finding.rule, printable(&finding.message)));
         }
         if let (Some(reason), true) = (&target.reason, target.findings.is_empty()) {
             print_line(format_args!("  {}", printable(reason)));
+        }
+    }
+    if let Some(Cost { publishing, translating, total, unknown_prices }) = &preview.cost
+        && !preview.targets.is_empty()
+    {
+        print_line("");
+        print_line(format_args!(
+            "in all ${total:.4}: publishing ${publishing:.3}, translating ${translating:.4}"
+        ));
+        for engine in unknown_prices {
+            print_line(format_args!("  without {engine}, whose price is unknown"));
         }
     }
 }

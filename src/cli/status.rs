@@ -1,6 +1,8 @@
 //! `mynah status` answers what a person asks first: does everything work, and if not, what should I do? With a running
 //! service it shows how its accounts and engines are; without one, what its ledger knows about the accounts.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use mynah_actors::pauses::{self, Paused};
 use mynah_domain::{
@@ -17,8 +19,11 @@ use super::{
 use crate::{
     control::{
         configured::{Configured, ConfiguredSource, ConfiguredTarget},
+        costs,
         overview::{self, Counts, Health},
-        wire::{AccountState, AccountStatus, PollerState, PollerStatus, ServiceState, Status},
+        wire::{
+            self, AccountState, AccountStatus, BudgetState, PollerState, PollerStatus, ServiceState, Status,
+        },
     },
     settings::Settings,
     telemetry::logging::{self, printable},
@@ -45,7 +50,7 @@ pub(super) async fn status(json: bool, settings: &Settings) -> Result<(), Failur
 }
 
 fn show(status: &Status, settings: &Settings) {
-    let Status { state, reasons, degraded, accounts, sources, poller, engines } = status;
+    let Status { state, reasons, degraded, accounts, sources, poller, engines, spent } = status;
     print_line(match state {
         ServiceState::Ready => "ready: everything works as configured".to_owned(),
         ServiceState::Degraded => "degraded: it works, but not as configured".to_owned(),
@@ -77,6 +82,20 @@ fn show(status: &Status, settings: &Settings) {
     });
     print_line("");
     table::print(["SOURCE AND ENGINES", "STATE", "USED SINCE THE START"], sources.chain(engines));
+    if let Some(spent) = spent {
+        print_line("");
+        print_line(money(spent));
+    }
+}
+
+/// What was spent, and the budgets that are nearly used up.
+fn money(spent: &wire::Spent) -> String {
+    let mut line = format!("spent today {}, this month {}", spent.today, spent.this_month);
+    for budget in spent.budgets.iter().filter(|budget| budget.is_nearly_used()) {
+        let BudgetState { setting, most, left, until, .. } = budget;
+        let _ = write!(line, "; {setting}: {left} of {most} left until {until}");
+    }
+    line
 }
 
 fn row(account: &AccountStatus) -> [String; 8] {
@@ -110,6 +129,7 @@ async fn of_ledger(settings: &Settings, ledger: &dyn Ledger) -> Result<Status, L
         paused.contains(&Paused::Polling) || paused.contains(&Paused::Source(source.id.as_str().into()))
     };
     let mut status = stopped(&configured, is_paused);
+    status.spent = costs::spent(ledger, &configured.budgets, Timestamp::now()).await?;
     for target in &configured.targets {
         let spent = ledger.spent(&target.account, Timestamp::now()).await?;
         let is_paused = paused.contains(&Paused::Target(target.id.clone()));
@@ -145,6 +165,7 @@ fn stopped(configured: &Configured, is_paused: impl Fn(&ConfiguredSource) -> boo
         poller: sources.first().cloned().unwrap_or_default(),
         sources,
         engines: Vec::new(),
+        spent: None,
     }
 }
 

@@ -7,8 +7,10 @@ use clap::Args;
 use jiff::Timestamp;
 use mynah_actors::translator::task::Task;
 use mynah_domain::{
-    EngineOrder, JobEvent, Language, MediaPolicy, Post, PostId, PostKind, Skip, SourceProfile, Style, Target,
-    TargetId, TooLong, Wordless, filters::Filters, text::Masking,
+    EngineOrder, JobEvent, Language, MediaPolicy, Money, Post, PostId, PostKind, Skip, SourceProfile, Style,
+    Target, TargetId, TooLong, Wordless,
+    filters::Filters,
+    text::{Links, Masking},
 };
 use serde::Serialize;
 
@@ -60,6 +62,9 @@ pub(super) struct TargetPreview {
     #[serde(skip)]
     pub(super) most: usize,
     pub(super) parts: Vec<String>,
+    /// The links that the target's `links` removes for good.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) removed_links: Vec<String>,
     /// The network's charge for publishing it, in US dollars; engines bill separately.
     pub(super) price: f64,
     pub(super) findings: Vec<Finding>,
@@ -259,6 +264,7 @@ pub(super) fn empty(target: &Target) -> TargetPreview {
         weighted_length: 0,
         most: target.network.limits().text,
         parts: Vec::new(),
+        removed_links: Vec::new(),
         price: 0.0,
         findings: Vec::new(),
         skipped: None,
@@ -268,7 +274,10 @@ pub(super) fn empty(target: &Target) -> TargetPreview {
 
 /// What became of a task.
 pub(super) fn outcome(task: Task, target: &Target) -> TargetPreview {
-    let (preview, network) = (empty(target), &*target.network);
+    let network = &*target.network;
+    let removed_links =
+        if target.masking.links == Links::Reply { Vec::new() } else { task.mask.removed_links.clone() };
+    let preview = TargetPreview { removed_links, ..empty(target) };
     match task.outcome {
         Some(JobEvent::Translated(translation)) => {
             let text = translation.parts.join(" ");
@@ -306,8 +315,8 @@ pub(super) fn outcome(task: Task, target: &Target) -> TargetPreview {
     }
 }
 
-fn dollars(price: u32) -> f64 {
-    f64::from(price) / PER_DOLLAR
+pub(super) fn dollars(price: Money) -> f64 {
+    f64::from(u32::try_from(price.micros()).unwrap_or(u32::MAX)) / PER_DOLLAR
 }
 
 /// A text as a post of the source; `number` distinguishes texts that are translated together.

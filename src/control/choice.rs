@@ -167,8 +167,12 @@ mod tests {
             jobs: vec![(TargetId::new("x", "town_es"), None)],
             unreadable: None,
         });
-        let page =
-            RecordPage { source: "x:town".into(), posts: posts.collect(), checkpoint: Checkpoint::default() };
+        let page = RecordPage {
+            source: "x:town".into(),
+            posts: posts.collect(),
+            checkpoint: Checkpoint::default(),
+            settles: None,
+        };
         ledger.record(page).await.unwrap();
         let all = ledger.jobs(&JobFilter::default(), None, usize::MAX).await.unwrap();
         (ledger, all.into_iter().map(|job| job.id).collect())
@@ -215,6 +219,7 @@ mod tests {
             text: "Hola".into(),
             key: PublicationKey::new(Timestamp::UNIX_EPOCH),
             reply: None,
+            cost: None,
         };
         let (lease, publish) = (JobEvent::LeasedForTranslation, JobEvent::LeasedForPublication);
         let histories = [
@@ -309,7 +314,7 @@ mod tests {
                 r#"{"filter": {"state": ["queued"]}}"#,
                 "queued jobs cannot be retried; these can: held, failed, skipped",
             ),
-            (r#"{"filter": {"kind": "gte"}}"#, "valid kinds: cap, gate, "),
+            (r#"{"filter": {"kind": "gte"}}"#, "valid kinds: cap, budget, gate, "),
             (r#"{"filter": {"target": "town_de"}}"#, "valid targets: x:town_es"),
             (r#"{"filter": {"stat": ["held"]}}"#, "unknown field"),
         ] {

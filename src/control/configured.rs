@@ -3,7 +3,9 @@
 use std::{collections::HashSet, rc::Rc, sync::Arc};
 
 use mynah_actors::pipeline::poller_names;
-use mynah_domain::{AccountId, Language, TargetId, caps::Caps, ports::Engine};
+use mynah_domain::{
+    AccountId, Language, TargetId, budget::Budgets, caps::Caps, ports::Engine, tariff::Tariff,
+};
 
 use super::names::Names;
 use crate::{
@@ -27,6 +29,10 @@ pub struct Configured {
     pub logins: Vec<LoginEnd>,
     /// Who is notified of what is wrong, and when.
     pub alerts: AlertsSettings,
+    /// The budgets.
+    pub budgets: Arc<Budgets>,
+    /// The engines whose prices are unknown.
+    pub unpriced: Vec<String>,
 }
 
 /// A source that is configured.
@@ -84,7 +90,11 @@ impl Configured {
         let sources = settings.sources.iter().zip(labels).zip(pollers);
         let sources =
             sources.map(|((source, label), poller)| ConfiguredSource { id: source.id(), label, poller });
+        let order = settings.engine.order.iter();
+        let unpriced = order.filter(|engine| matches!(engine.tariff(), Tariff::Unknown { .. }));
         Self {
+            budgets: settings.budgets.clone(),
+            unpriced: unpriced.map(|engine| engine.name().to_owned()).collect(),
             names: Names::of(settings),
             sources: sources.collect(),
             targets: settings.targets.iter().map(target).collect(),

@@ -59,6 +59,7 @@ pub async fn stats(report: &StatsReport, overview: &Overview) -> Result<Stats, L
             .into_iter()
             .map(|(name, seen)| (name.to_string(), pace(seen)))
             .collect(),
+        spent: overview.spent().await?,
         resources: ResourceUse {
             rss_bytes: resources.rss,
             rss_max_bytes: resources.rss_max,

@@ -15,6 +15,7 @@
 
 pub mod choice;
 pub mod configured;
+pub mod costs;
 pub mod forget;
 pub mod instances;
 pub mod measure;

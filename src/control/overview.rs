@@ -26,8 +26,10 @@ use tokio::sync::watch;
 
 use super::{
     configured::{Configured, ConfiguredSource, ConfiguredTarget},
+    costs,
     news::News,
     reloads::Reloads,
+    wire,
     wire::{AccountState, AccountStatus, EngineState, EngineStatus, EngineUsage, PollerState, PollerStatus},
 };
 use crate::networks::Networks;
@@ -107,6 +109,24 @@ impl Overview {
             .map(|source| format!("source {}: {}", source.name, source.reason.as_deref().unwrap_or_default()))
             .collect();
         if failing.len() == sources.len() { Vec::new() } else { failing }
+    }
+
+    /// What was spent, if anything costs money.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn spent(&self) -> Result<Option<wire::Spent>, LedgerError> {
+        let budgets = self.configured.borrow().budgets.clone();
+        costs::spent(&*self.ledger, &budgets, Timestamp::now()).await
+    }
+
+    /// The budgets, each with what is spent of it.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn budgets(&self) -> Result<Vec<wire::BudgetState>, LedgerError> {
+        let budgets = self.configured.borrow().budgets.clone();
+        costs::budgets(&*self.ledger, &budgets, Timestamp::now()).await
     }
 
     /// The state of each engine, in order.

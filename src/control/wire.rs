@@ -1,6 +1,8 @@
 //! The JSON that the admin API, the commands and scripts exchange. Field names are part of the API. Post text in it is
 //! only data, whatever it contains.
 
+mod money;
+
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
@@ -11,6 +13,8 @@ use mynah_domain::{
     text::EntityKind,
 };
 use serde::{Deserialize, Serialize};
+
+pub use money::{BudgetState, CostLine, Costs, CostsQuery, Spent, SpentOn};
 
 use crate::{alerts::Severity, networks::Networks};
 
@@ -205,6 +209,9 @@ pub struct Stats {
     /// Limits on the calls to each engine that was called, by name.
     #[serde(default)]
     pub upstreams: BTreeMap<String, Pace>,
+    /// What was spent, if anything costs money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
     /// Memory and CPU.
     pub resources: ResourceUse,
 }
@@ -275,6 +282,9 @@ pub struct Status {
     pub poller: PollerStatus,
     /// The state of each engine, in order.
     pub engines: Vec<EngineStatus>,
+    /// What was spent, if anything costs money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
 }
 
 /// How the service is.

@@ -11,6 +11,7 @@ use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Language,
     ports::{Engine, Item, engine::EngineError},
+    tariff::Tariff,
     text::{MaskedText, Segment},
 };
 use secrecy::SecretString;
@@ -39,6 +40,11 @@ pub trait EngineKind: fmt::Debug + Sync {
     /// Whether it is of no use without its secret.
     fn needs_secret(&self) -> bool {
         !self.secrets().is_empty()
+    }
+
+    /// Whether its calls may cost money, so that its section may have a budget.
+    fn charges(&self) -> bool {
+        false
     }
 
     /// Reads its section, and its secrets where it is used. The section is read in any case, so that what is written in it is
@@ -144,16 +150,16 @@ pub trait ConfiguredEngine: Any + fmt::Debug + Send + Sync {
     /// The longest that one call may take.
     fn longest_call(&self) -> Duration;
 
+    /// What it charges.
+    fn tariff(&self) -> Tariff {
+        Tariff::Free
+    }
+
     /// Makes the factory of its adapters.
     ///
     /// # Errors
     /// A sentence that says why the engine cannot be used at all, and what to do.
     fn factory(&self, transport: Transport) -> Result<EngineFactory, String>;
-
-    /// Whether it charges nothing, because it runs on this machine.
-    fn is_free(&self) -> bool {
-        false
-    }
 
     /// What to do so that it translates between these languages, each `(from, to)`, as part of a sentence; `None` where that
     /// cannot be done.

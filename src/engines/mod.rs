@@ -4,6 +4,7 @@
 //! - [`kind`]: what the service asks of every engine.
 //! - `llm`: what the language models among them share.
 //! - `marked`: what the translation services among them share.
+//! - `prices`: what engines charge, by lists and by the settings.
 //! - `lines`: what all share that know nothing of posts; `routes`: those that go over another language.
 
 pub mod anthropic;
@@ -17,6 +18,7 @@ mod lines;
 mod llm;
 mod marked;
 pub mod openai;
+mod prices;
 mod routes;
 
 use std::time::Duration;

@@ -1,15 +1,17 @@
 //! Decides what a change does to a job. The table of states is the domain's; what it cannot see is checked here: who has
 //! the lease, and what is on record about the job's parts. Every ledger stores what is decided, in its own way.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, JobEvent, JobId, JobState, PostId, Skip, TargetId, Translation,
+    budget::Charge,
     job::{BeforeSkip, HoldKind, RejectedTranslation},
     ports::ledger::{Advanced, Change, ChangeError},
 };
 
+use super::spending::{Book, Rows};
 use crate::telemetry::outside::bounded;
 
 /// The value of `jobs.stand` for a state: 2 in its line, 1 given up, 0 done. The indexes use it instead of the state,
@@ -30,6 +32,7 @@ pub(super) fn stand_of(state: JobState) -> i64 {
 /// A job's row, without its post and its translation.
 #[derive(Debug, Clone)]
 pub(super) struct JobRow {
+    pub(super) source: Arc<str>,
     pub(super) target: TargetId,
     pub(super) state: JobState,
     pub(super) token: i64,
@@ -41,12 +44,12 @@ pub(super) struct JobRow {
     pub(super) last_change: Option<i64>,
     /// The parts that were begun, with the ids of those known to be sent.
     pub(super) parts: BTreeMap<u32, Option<PostId>>,
+    /// What those of them cost that are charged. A job that has something reserved for later parts has such a part.
+    pub(super) charges: BTreeMap<u32, Charge>,
 }
 
 /// What is on record about a job beside its row. Few changes need it.
-pub(super) trait OnRecord {
-    type Error;
-
+pub(super) trait OnRecord: Rows {
     /// The number of parts of the recorded translation.
     fn parts_translated(&self, job: JobId) -> Result<u32, Self::Error>;
 
@@ -79,11 +82,13 @@ pub(super) enum Note<'a> {
     BeforeSkip(Option<BeforeSkip>),
 }
 
-/// Decides on a change to a job. If it is refused, the row is of no use any more.
+/// Decides on a change to a job, with what it costs. If it is refused, the row is of no use any more, and the book is as
+/// before.
 pub(super) fn decide<'a, R: OnRecord + ?Sized>(
     row: &mut JobRow,
     change: &'a Change,
     record: &R,
+    book: &mut Book,
 ) -> Result<Result<Decided<'a>, ChangeError>, R::Error> {
     let (job, events) = (change.job(), change.events());
     let fingerprint = Some(change.fingerprint());
@@ -107,6 +112,11 @@ pub(super) fn decide<'a, R: OnRecord + ?Sized>(
     if let Some((event, why)) = contradiction(record, change, skipped_for, &mut row.parts)? {
         return Ok(Err(ChangeError::Illegal { job, state: before, event: format!("{event:?}: {why}") }));
     }
+    book.start();
+    if let Err(over) = pay(row, change, state, record, book)? {
+        book.undo();
+        return Ok(Err(over));
+    }
     let (mut translation, mut notes) = (None, Vec::new());
     for event in events {
         match event {
@@ -120,6 +130,41 @@ pub(super) fn decide<'a, R: OnRecord + ?Sized>(
     row.token = change.new_token().unwrap_or(row.token);
     row.last_change = fingerprint;
     Ok(Ok(Decided::Made { before, translation, notes }))
+}
+
+/// Charges the parts that a change begins, and takes back what it finds to be absent. What is reserved for the later parts
+/// of a thread stays reserved for as long as the job is being published or is next to be.
+fn pay<R: OnRecord + ?Sized>(
+    row: &mut JobRow,
+    change: &Change,
+    state: JobState,
+    record: &R,
+    book: &mut Book,
+) -> Result<Result<(), ChangeError>, R::Error> {
+    let job = change.job();
+    for event in change.events() {
+        match event {
+            JobEvent::PartBegun { part, cost: Some(cost), .. } => {
+                match book.begin(record, (job, &row.source, &row.target), cost)? {
+                    Ok(charge) => drop(row.charges.insert(*part, charge)),
+                    Err(over) => return Ok(Err(ChangeError::OverBudget { job, over })),
+                }
+            }
+            JobEvent::PartAbsent { part } => {
+                let Some(charge) = row.charges.remove(part) else { continue };
+                book.take_back(&charge);
+                if row.charges.is_empty() {
+                    book.release(record, job)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    let is_in_publication = matches!(state, JobState::Publishing | JobState::Ready | JobState::Unknown);
+    if !row.charges.is_empty() && !is_in_publication {
+        book.release(record, job)?;
+    }
+    Ok(Ok(()))
 }
 
 impl JobRow {

@@ -1,7 +1,8 @@
 //! The durable record of all posts, jobs and publications: adapters of the [`Ledger`] port, one folder each.
 //!
 //! What every ledger must decide in the same way is here: [`decision`] about changes of jobs, [`recording`] about pages,
-//! [`recovery`] after a crash, [`restored`] after a restore. [`settled`] and [`shared`] save work.
+//! [`recovery`] after a crash, [`restored`] after a restore, [`spending`] about money. [`settled`] and [`shared`] save
+//! work.
 
 pub mod copy;
 mod decision;
@@ -11,6 +12,7 @@ mod recovery;
 mod restored;
 mod settled;
 mod shared;
+mod spending;
 pub mod sqlite;
 
 use std::{

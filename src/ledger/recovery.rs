@@ -4,7 +4,7 @@ use mynah_domain::{JobEvent, JobId, JobState, ports::ledger::Change};
 
 /// The jobs of a line that are [`InProgress`], in SQL.
 pub(super) const IN_PROGRESS: &str = "(state IN ('translating', 'publishing') OR \
-    (state = 'held' AND kind IN ('cap', 'quota', 'engine')))";
+    (state = 'held' AND kind IN ('cap', 'quota', 'engine', 'budget')))";
 
 /// The jobs of a line that wait for a retry, in SQL.
 pub(super) const WAITING_TO_RETRY: &str = "(state IN ('queued', 'ready', 'unknown') AND \

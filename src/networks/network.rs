@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Post, PostId,
-    network::NetworkRules,
+    network::{NetworkRules, Price},
     ports::{Destination, Ledger, Lookup, MediaFetcher, PageRequest, PublishError, Source, ledger::Mark},
+    tariff::CallPrices,
 };
 
 use crate::{
@@ -42,6 +43,11 @@ pub trait Network: fmt::Debug + Sync {
     /// The same for an account that may publish longer posts than others; `None` if the network has no such accounts.
     fn rules_for_long_posts(&self) -> Option<Arc<dyn NetworkRules>> {
         None
+    }
+
+    /// Whether it charges for anything, so that its section may have a budget.
+    fn charges(&self) -> bool {
+        false
     }
 
     /// Whether translations can be published on it. Settings refuse a target on any other network, so such a network
@@ -209,6 +215,11 @@ pub trait Followed: fmt::Debug + Send + Sync {
     /// Makes the fetcher for its posts' media.
     fn media(&self) -> Factory<Rc<dyn MediaFetcher>>;
 
+    /// What the network charges for reading it.
+    fn prices(&self) -> CallPrices {
+        CallPrices::default()
+    }
+
     /// The variables that hold its credentials. If one of them changes while the service runs, the credentials are
     /// checked at once; if this is empty, they are checked whenever any secret changes.
     fn secrets(&self) -> Vec<String> {
@@ -251,6 +262,16 @@ pub trait Published: fmt::Debug + Send + Sync {
     /// of its own.
     fn rules(&self) -> Option<Arc<dyn NetworkRules>> {
         None
+    }
+
+    /// What the settings say that a message costs, if that is not part of the rules.
+    fn message_price(&self) -> Option<Price> {
+        None
+    }
+
+    /// What the network charges for everything but messages.
+    fn prices(&self) -> CallPrices {
+        CallPrices::default()
     }
 
     /// Makes the destination. Small facts about the account are stored in the ledger.

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 use mynah_actors::upstreams::refusals::Fallback;
 
 use super::{
+    budget::Own,
     kinds::{call, choice, engines},
     model::EngineSettings,
     reader::{Outcome, Reader},
@@ -21,6 +22,9 @@ const SHARED: [&str; 3] = ["order", "fallback", "timeout"];
 
 /// The longest name of a section.
 const MOST: usize = 40;
+
+/// The budgets of engines in the order, by their names; `None` if there was a problem with one.
+type OwnBudgets = Option<Vec<(String, Own)>>;
 
 /// Who names engines, besides `engine.order`.
 #[derive(Clone, Copy)]
@@ -39,7 +43,7 @@ pub(super) fn read(
     Sections(sections): &Sections,
     naming: Naming<'_>,
     data_dir: Option<&Path>,
-) -> Option<EngineSettings> {
+) -> Option<(EngineSettings, OwnBudgets)> {
     let names: Vec<&str> = sections.iter().map(|section| section.name.as_str()).collect();
     let order = reader.or("engine.order", "gemini, apertium", engines(&names));
     let used = used(reader, order.as_deref(), naming);
@@ -47,6 +51,7 @@ pub(super) fn read(
     let timeout = reader.or("engine.timeout", "30s", call);
     // All sections are read and checked, even of engines that are not in the order.
     let (mut configured, mut spare) = (Vec::new(), Vec::new());
+    let mut budgets = Some(Vec::new());
     let mut secrets = BTreeMap::new();
     let place_of = |name: &str| used.iter().position(|(used, _)| used == name);
     for Section { name, kind } in sections {
@@ -56,6 +61,13 @@ pub(super) fn read(
             let section = EngineSection { name, kind: kind.name(), timeout, named_in, data_dir };
             if place.is_some() {
                 secrets.insert(name.clone(), section.variables(kind.secrets()));
+            }
+            if kind.charges() {
+                match (Own::read(reader, &format!("engine.{name}")), &mut budgets) {
+                    (Some(own), Some(budgets)) if place.is_some() => budgets.push((name.clone(), own)),
+                    (Some(_), _) => {}
+                    (None, budgets) => *budgets = None,
+                }
             }
             kind.read(&section, reader, vault)
         });
@@ -70,7 +82,7 @@ pub(super) fn read(
     let common = naming.only.map_or(order?, <[String]>::to_vec).into_iter();
     let common = common.filter(|name| place_of(name).is_some()).map(Into::into);
     let sections = sections.iter().map(|section| section.name.clone());
-    Some(EngineSettings {
+    let engines = EngineSettings {
         order: configured?,
         common: common.collect(),
         sections: sections.collect(),
@@ -78,7 +90,8 @@ pub(super) fn read(
         spare,
         secrets,
         fallback: fallback?,
-    })
+    };
+    Some((engines, budgets))
 }
 
 /// The engines that any target uses, each with the key of the setting that names it first.

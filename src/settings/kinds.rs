@@ -1,6 +1,8 @@
 //! Parsers for settings: each turns a written value into a typed one, or reports what is wrong and how to fix it.
 //! Values from the environment and flags are text, so every parser also accepts text.
 
+pub(super) mod money;
+
 use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use config::ValueKind;
@@ -12,6 +14,8 @@ use mynah_domain::{
     filters::{Filter, FilterError},
 };
 use url::{Host, Url};
+
+pub use money::price;
 
 use super::{
     Preset, Start,

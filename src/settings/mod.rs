@@ -8,6 +8,7 @@
 //! # Layout
 //!
 //! - [`Settings`] is the result, typed so that invalid settings cannot be expressed.
+//! - `budget` reads the budgets of all sections.
 //! - `layers` merges the three and knows the origin of each key; [`Reader`] reads keys one by one and
 //!   [`Vault`] secrets; `read`, `alerts`, `engines`, `sources` and `targets` name every key except those of networks and engines, which read
 //!   their own sections ([`networks`](crate::networks), [`engines`](crate::engines)); [`kinds`] are the types of values.
@@ -16,6 +17,7 @@
 //! - `unknown` finds keys that were written but are never read, and secrets in the settings.
 
 mod alerts;
+mod budget;
 mod change;
 mod engines;
 mod former;

@@ -9,9 +9,10 @@ use mynah_actors::{
 };
 use mynah_domain::{
     AccountId, Language, MediaPolicy, TargetId, Tone, TooLong, Wordless,
+    budget::Budgets,
     caps::Caps,
     filters::{Filter, Filters},
-    network::NetworkRules,
+    network::{NetworkRules, Priced},
     text::{Hashtags, Links, Mentions},
 };
 use secrecy::SecretString;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub admin: AdminSettings,
     /// Who is notified of what is wrong, and when.
     pub alerts: AlertsSettings,
+    /// The most money that may be spent.
+    pub budgets: Arc<Budgets>,
     pub(super) in_force: Vec<InForce>,
     pub(super) former: Vec<Former>,
     /// Every secret that was found, by its variable, to notice changed ones. `Debug` shows none.
@@ -291,7 +294,11 @@ impl TargetSettings {
     /// The rules by which its translations are weighed, split and published.
     pub fn rules(&self) -> Arc<dyn NetworkRules> {
         let long = if self.long_posts { self.network.rules_for_long_posts() } else { None };
-        long.or_else(|| self.connection.rules()).unwrap_or_else(|| self.network.rules())
+        let rules = long.or_else(|| self.connection.rules()).unwrap_or_else(|| self.network.rules());
+        match self.connection.message_price() {
+            Some(price) if price != rules.price() => Arc::new(Priced::new(rules, price)),
+            _ => rules,
+        }
     }
 }
 

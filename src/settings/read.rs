@@ -12,7 +12,7 @@ use mynah_domain::{
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Needed, Registries, alerts,
+    Needed, Registries, alerts, budget,
     engines::{self, Naming, Sections},
     kinds::{
         LEVELS, Read, TICK, brief, cache_address, cap, choice, count, duration, file, folder, ledger_address,
@@ -77,7 +77,13 @@ pub(super) fn settings(
     let common = Common { followed: &followed, caps, engines: &own_engines };
     let targets = targets::read(reader, &target_accounts, &common);
     let naming = Naming { own: &own_engines, only: only_engines };
-    let engine = engines::read(reader, vault, registered, &sections, naming, data_dir.as_deref());
+    let engines = engines::read(reader, vault, registered, &sections, naming, data_dir.as_deref());
+    let sections: Vec<String> = followed.all.iter().map(|source| source.section.clone()).collect();
+    let budgets = budget::Sections::read(reader, &sections, target_accounts.len(), networks);
+    let (engine, of_engine) = match engines {
+        Some((engine, budgets)) => (Some(engine), budgets),
+        None => (None, None),
+    };
     let transport = transport(reader);
     let connected = connect(reader, vault, networks, &followed, &target_accounts, transport);
     let router = router(reader);
@@ -101,12 +107,16 @@ pub(super) fn settings(
         let Unconnected { source, finish } = target;
         Some(finish(sources.get(source)?.clone(), connection))
     });
+    let targets: Vec<_> = targets.collect::<Option<_>>()?;
+    let engine = engine?;
+    let budgets = budgets?.budgets(&sources, &targets, &of_engine?);
+    budget::check_prices(reader, &budgets, &engine.order);
     Some(Settings {
         preset: preset?,
         data_dir: data_dir?,
-        targets: targets.collect::<Option<_>>()?,
+        targets,
         sources,
-        engine: engine?,
+        engine,
         transport: transport?,
         router: router?,
         translator: translator?,
@@ -120,6 +130,7 @@ pub(super) fn settings(
         log: log?,
         admin: admin?,
         alerts: alerts?,
+        budgets: Arc::new(budgets),
         in_force: vec![],
         former: vec![],
         secrets: BTreeMap::new(),

@@ -27,7 +27,7 @@ pub(super) const LIST: &str = "sources";
 /// A followed account, as far as it could be read.
 pub(super) struct FollowedAccount {
     /// The section that it was read from: `source`, `sources[0]`.
-    section: String,
+    pub(super) section: String,
     /// Its name; `None` for the only source, or if it could not be read.
     pub(super) name: Option<String>,
     /// The account.

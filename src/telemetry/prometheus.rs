@@ -3,10 +3,13 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use mynah_domain::Money;
+
 use crate::{
     alerts::Condition,
     control::wire::{
-        AccountState, EngineState, EngineUsage, Instance, Instances, Pace, PollerState, Stats,
+        AccountState, BudgetState, EngineState, EngineUsage, Instance, Instances, Pace, PollerState, Spent,
+        SpentOn, Stats,
     },
 };
 
@@ -83,6 +86,9 @@ pub fn text(stats: &Stats) -> String {
         }
     }
     states(out, stats);
+    if let Some(spent) = &stats.spent {
+        money(out, spent);
+    }
     if let Some(seen) = &stats.instances {
         instances(out, seen);
     }
@@ -168,6 +174,33 @@ fn states(out: &mut String, stats: &Stats) {
             &[],
             config.last_success.as_second(),
         );
+    }
+}
+
+/// What was spent, and what is left.
+fn money(out: &mut String, spent: &Spent) {
+    type Figure = fn(&BudgetState) -> Money;
+    let usd = |amount: Money| amount.to_string().trim_start_matches('$').to_owned();
+    let help = "US dollars spent, and reserved, by service and purpose, today and this month.";
+    let mut dollars = Family::new(out, "mynah_spent_dollars", "gauge", help);
+    for SpentOn { service, purpose, today, this_month } in &spent.services {
+        for (period, amount) in [("today", today), ("this_month", this_month)] {
+            let labels = [("service", service.as_str()), ("purpose", purpose), ("period", period)];
+            dollars.sample("", &labels, usd(*amount));
+        }
+    }
+    let families: [(&'static str, &str, Figure); 2] = [
+        ("mynah_budget_dollars", "The most US dollars that a budget allows in its period.", |budget| {
+            budget.most
+        }),
+        ("mynah_budget_left_dollars", "US dollars that are left of a budget.", |budget| budget.left),
+    ];
+    for (name, help, figure) in families {
+        let mut family = Family::new(out, name, "gauge", help);
+        for budget in &spent.budgets {
+            let labels = [("budget", budget.setting.as_str()), ("for", budget.scope.as_str())];
+            family.sample("", &labels, usd(figure(budget)));
+        }
     }
 }
 
@@ -282,6 +315,36 @@ mod tests {
                 "mynah_engine_characters_total{engine=\"town\"} 800",
             ]
         );
+    }
+
+    #[test]
+    fn spending_and_budgets_are_in_dollars() {
+        let dollars = |text: &str| text.parse::<Money>().unwrap();
+        let on = SpentOn {
+            service: "x".into(),
+            purpose: "publish".into(),
+            today: dollars("0.015"),
+            this_month: dollars("1"),
+        };
+        let budget = BudgetState {
+            setting: "budget.daily".into(),
+            scope: "everything".into(),
+            period: "daily".into(),
+            most: dollars("1"),
+            spent: dollars("0.015"),
+            left: dollars("0.985"),
+            until: "2026-11-17T00:00:00Z".parse().unwrap(),
+        };
+        let spent = Spent { services: vec![on], budgets: vec![budget], ..Spent::default() };
+        let text = text(&Stats { spent: Some(spent), ..Stats::default() });
+        for line in [
+            "mynah_spent_dollars{service=\"x\",purpose=\"publish\",period=\"today\"} 0.015",
+            "mynah_spent_dollars{service=\"x\",purpose=\"publish\",period=\"this_month\"} 1.00",
+            "mynah_budget_dollars{budget=\"budget.daily\",for=\"everything\"} 1.00",
+            "mynah_budget_left_dollars{budget=\"budget.daily\",for=\"everything\"} 0.985",
+        ] {
+            assert!(text.lines().any(|printed| printed == line), "{line}\n{text}");
+        }
     }
 
     #[test]

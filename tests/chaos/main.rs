@@ -11,6 +11,7 @@
 mod crashes;
 mod dice;
 mod kills;
+mod money;
 mod networks;
 mod oracle;
 #[cfg(feature = "failpoints")]

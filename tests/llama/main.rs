@@ -27,6 +27,7 @@ use mynah_domain::{
         Engine, Item,
         engine::{EngineError, ItemError},
     },
+    tariff::Tariff,
 };
 use support::skip;
 
@@ -78,6 +79,7 @@ impl Server {
             timeout: Duration::from_mins(10),
             connections: 1,
             max_batch: 4,
+            tariff: Tariff::Free,
         }
     }
 }

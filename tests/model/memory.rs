@@ -6,15 +6,16 @@ use std::{
     sync::Arc,
 };
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use mynah_domain::{
-    AccountId, Hold, Job, JobEvent, JobId, JobState, Post, PostId, Publication, Reply, Skip, TargetId,
+    AccountId, Hold, Job, JobEvent, JobId, JobState, Money, Post, PostId, Publication, Reply, Skip, TargetId,
     Translation,
+    budget::{Charge, Cost, Limit, OverBudget},
     caps::Spent,
     job::HoldKind,
     ports::ledger::{
         Advanced, Change, ChangeError, Checkpoint, LinePosition, NotForgotten, RecordPage, RecordPost,
-        Recorded, Removed, edited_reason,
+        Recorded, Removed, Reservation, ReservationKey, edited_reason,
     },
 };
 
@@ -36,6 +37,10 @@ pub(crate) struct Row {
     pub(crate) reason: Option<String>,
     pub(crate) translation: Option<Translation>,
     pub(crate) parts: BTreeMap<u32, Publication>,
+    /// What those parts cost that are charged.
+    costs: BTreeMap<u32, Charge>,
+    /// What is reserved for later parts.
+    reserved: Option<Charge>,
     /// Its last change, to recognize a repeat.
     pub(crate) last: Option<Change>,
     /// When it last changed.
@@ -76,7 +81,7 @@ impl Row {
             JobEvent::HandedBack { not_before, reason }
             | JobEvent::NotSent { not_before, reason }
             | JobEvent::OutcomeLost { not_before, reason } => self.aside(None, Some(reason), not_before),
-            JobEvent::PartBegun { part, account, text, key, reply } => {
+            JobEvent::PartBegun { part, account, text, key, reply, cost } => {
                 if self.parts.contains_key(&part) {
                     return Err(Refusal::Record);
                 }
@@ -85,6 +90,11 @@ impl Row {
                 let begun =
                     Publication { part, account, text, key, reply, intent_at: now, after, remote_id: None };
                 self.parts.insert(part, begun);
+                if let Some(cost) = cost {
+                    let charge = cost.charge(self.source.as_str().into(), self.target.clone());
+                    self.reserved = cost.reserved(&charge);
+                    self.costs.insert(part, charge);
+                }
             }
             JobEvent::PartSent { part, remote_id } => {
                 let publication = self.parts.get_mut(&part).ok_or(Refusal::Record)?;
@@ -95,7 +105,12 @@ impl Row {
             }
             JobEvent::PartAbsent { part } => match self.parts.get(&part) {
                 Some(publication) if publication.remote_id.is_some() => return Err(Refusal::Record),
-                _ => drop(self.parts.remove(&part)),
+                _ => {
+                    self.parts.remove(&part);
+                    if self.costs.remove(&part).is_some() && self.costs.is_empty() {
+                        self.reserved = None;
+                    }
+                }
             },
             JobEvent::Published => {
                 let wanted =
@@ -144,10 +159,23 @@ impl Row {
     fn all_or_nothing(&mut self, events: &[JobEvent], now: Timestamp) {
         let mut next = self.clone();
         if events.iter().all(|event| next.step(event, None, now).is_ok()) {
+            next.release();
             next.last = Some(Change::new(self.id, self.token, events.to_vec()));
             next.updated = now;
             *self = next;
         }
+    }
+
+    /// Releases what is reserved, unless the job is being published or may be next.
+    fn release(&mut self) {
+        if !matches!(self.state, JobState::Publishing | JobState::Ready | JobState::Unknown) {
+            self.reserved = None;
+        }
+    }
+
+    /// Everything that is spent or reserved for it.
+    fn charges(&self) -> impl Iterator<Item = &Charge> {
+        self.costs.values().chain(&self.reserved)
     }
 
     /// Whether it is published or skipped.
@@ -170,6 +198,29 @@ impl Row {
     fn aside(&mut self, kind: Option<&'static str>, reason: Option<String>, not_before: Option<Timestamp>) {
         (self.kind, self.reason, self.not_before) = (kind, reason, not_before);
     }
+}
+
+/// Whether every limit allows what is wanted beside what is spent. What is already reserved for it may be spent.
+fn allow(limits: &[Limit], spent: &[&Charge], wanted: &[Charge], own: &[Charge]) -> Result<(), OverBudget> {
+    let mut refused: Option<OverBudget> = None;
+    for limit in limits {
+        let counts = |charge: &&&Charge| charge.day >= limit.since && limit.scope.includes(&charge.payer);
+        let sum =
+            |charges: &[&Charge]| charges.iter().filter(counts).map(|charge| charge.amount).sum::<Money>();
+        let wanted = sum(&wanted.iter().collect::<Vec<_>>());
+        let of_period: Vec<&Charge> =
+            own.iter().filter(|charge| limit.period.start(charge.day) == limit.since).collect();
+        if wanted <= sum(&of_period) {
+            continue;
+        }
+        if let Err(over) = limit.allow(sum(spent), wanted) {
+            refused = Some(match refused {
+                Some(first) => first.or_longer(over),
+                None => over,
+            });
+        }
+    }
+    refused.map_or(Ok(()), Err)
 }
 
 /// The account of a target; the first two share one.
@@ -219,6 +270,9 @@ pub(crate) struct Memory {
     pub(crate) versions: BTreeMap<(String, PostId), PostId>,
     pub(crate) checkpoints: BTreeMap<String, Checkpoint>,
     pub(crate) facts: BTreeMap<String, String>,
+    pub(crate) reservations: BTreeMap<ReservationKey, Vec<Charge>>,
+    /// What was settled, or charged without a reservation.
+    pub(crate) others: Vec<Charge>,
 }
 
 impl Memory {
@@ -232,6 +286,9 @@ impl Memory {
             }
         }
         self.checkpoints.insert(page.source.clone(), page.checkpoint.clone());
+        if let Some((key, charges)) = &page.settles {
+            self.settle(*key, charges);
+        }
         recorded
     }
 
@@ -296,6 +353,8 @@ impl Memory {
                 reason,
                 translation: None,
                 parts: BTreeMap::new(),
+                costs: BTreeMap::new(),
+                reserved: None,
                 last: None,
                 updated: now,
             });
@@ -502,13 +561,23 @@ impl Memory {
         }
         let mut next = row.clone();
         let newest = self.newest_beside(row);
+        let mut over_budget = None;
         for event in change.events() {
+            if let JobEvent::PartBegun { cost: Some(cost), .. } = event
+                && over_budget.is_none()
+            {
+                over_budget = self.allow_part(&next, cost).err();
+            }
             if let Err(why) = next.step(event, newest, now) {
                 let event = format!("{event:?}");
                 let refused = Err(ChangeError::Illegal { job, state: row.state, event });
                 return Outcome { refusal: Some(why), ..refused.into() };
             }
         }
+        if let Some(over) = over_budget {
+            return Err(ChangeError::OverBudget { job, over }).into();
+        }
+        next.release();
         next.token = change.new_token().unwrap_or(row.token);
         next.last = Some(change.clone());
         next.updated = now;
@@ -516,6 +585,48 @@ impl Memory {
             row.clone_from(&next);
         }
         Ok(advanced(&next)).into()
+    }
+
+    /// Everything that is spent or reserved, except for one job.
+    fn charges_beside(&self, job: Option<JobId>) -> impl Iterator<Item = &Charge> {
+        let rows = self.jobs.iter().filter(move |row| Some(row.id) != job);
+        rows.flat_map(Row::charges).chain(self.reservations.values().flatten()).chain(&self.others)
+    }
+
+    /// Whether a part of a job, which is as in `next`, may be begun.
+    fn allow_part(&self, next: &Row, cost: &Cost) -> Result<(), OverBudget> {
+        let charge = cost.charge(next.source.as_str().into(), next.target.clone());
+        let wanted: Vec<Charge> = std::iter::once(&charge).chain(&cost.reserved(&charge)).cloned().collect();
+        let spent = self.charges_beside(Some(next.id)).chain(next.costs.values());
+        allow(&cost.limits, &spent.collect::<Vec<_>>(), &wanted, next.reserved.as_slice())
+    }
+
+    pub(crate) fn reserve(&mut self, reservation: &Reservation) -> Result<(), OverBudget> {
+        let Reservation { key, charges, limits } = reservation;
+        if !self.reservations.contains_key(key) {
+            allow(limits, &self.charges_beside(None).collect::<Vec<_>>(), charges, &[])?;
+            self.reservations.insert(*key, charges.clone());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn settle(&mut self, key: ReservationKey, charges: &[Charge]) {
+        if self.reservations.remove(&key).is_some() {
+            self.others.extend_from_slice(charges);
+        }
+    }
+
+    /// Everything that is spent or reserved: one for each day, payer and purpose.
+    pub(crate) fn charges(&self, since: Date) -> Vec<Charge> {
+        let mut lines: BTreeMap<_, Charge> = BTreeMap::new();
+        for charge in self.charges_beside(None).filter(|charge| charge.day >= since) {
+            let key = (charge.day, charge.payer.clone(), charge.purpose);
+            let nothing = Charge { amount: Money::ZERO, units: 0, ..charge.clone() };
+            let line = lines.entry(key).or_insert(nothing);
+            line.amount = line.amount + charge.amount;
+            line.units += charge.units;
+        }
+        lines.into_values().filter(|line| !line.amount.is_zero() || line.units > 0).collect()
     }
 
     /// The newest message on a job's account that is not a part of this job.
@@ -551,7 +662,7 @@ impl Memory {
                     in_progress += 1;
                 }
                 JobState::Held
-                    if [HoldKind::Cap, HoldKind::Quota, HoldKind::Engine]
+                    if [HoldKind::Cap, HoldKind::Quota, HoldKind::Engine, HoldKind::Budget]
                         .map(|kind| Some(kind.as_str()))
                         .contains(&row.kind) =>
                 {

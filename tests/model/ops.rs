@@ -6,10 +6,11 @@ use std::{ops::Range, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use mynah_domain::{
-    Hold, JobEvent, JobId, JobState, Post, PostId, PostKind, PublicationKey, Reply, Skip, TargetId,
+    Hold, JobEvent, JobId, JobState, Money, Post, PostId, PostKind, PublicationKey, Reply, Skip, TargetId,
     Translation,
+    budget::{Budget, Budgets, Charge, Cost, Limit, Payer, Period, Purpose, Scope},
     job::HoldKind,
-    ports::ledger::{Change, Mark, Raw, RecordPage, RecordPost},
+    ports::ledger::{Change, Mark, Raw, RecordPage, RecordPost, Reservation, ReservationKey},
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -48,6 +49,12 @@ pub(crate) enum Op {
     Forget(u16),
     /// Forgets up to this many posts that were settled this many minutes ago.
     Expire(i64, usize),
+    /// Reserves some money.
+    Reserve(Amounts),
+    /// Settles one of the reservations, or one that does not exist, with another amount.
+    Settle(u16, Amounts),
+    /// Charges without a reservation.
+    Charge(Amounts),
     /// Rewrites the file.
     Compact,
     /// A clean stop and a restart.
@@ -62,6 +69,10 @@ pub(crate) enum Op {
     /// Kills the process during these steps; the next process repeats them.
     KilledWhile(Vec<Step>),
 }
+
+/// Some amounts of money, each with who pays it.
+#[derive(Debug, Clone)]
+pub(crate) struct Amounts(Vec<(u64, usize, usize)>);
 
 /// One page of a poll.
 #[derive(Debug, Clone)]
@@ -130,11 +141,18 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..3_u8, any::<u8>()).prop_map(|(key, value)| Op::Remember(key, value)),
         5 => prop_oneof![9 => 0..60_u16, 1 => Just(UNKNOWN)].prop_map(Op::Forget),
         3 => (minutes_ago, 1..4_usize).prop_map(|(minutes, most)| Op::Expire(minutes, most)),
+        4 => amounts().prop_map(Op::Reserve),
+        4 => (any::<u16>(), amounts()).prop_map(|(pick, amounts)| Op::Settle(pick, amounts)),
+        1 => amounts().prop_map(Op::Charge),
         2 => Just(Op::Compact),
         4 => option::of(targets()).prop_map(|recover| Op::Reopen { recover }),
         5 => (torn, option::of(targets())).prop_map(|(torn, recover)| Op::Crash { torn, recover }),
         5 => vec(step(), 1..4).prop_map(Op::KilledWhile),
     ]
+}
+
+fn amounts() -> impl Strategy<Value = Amounts> {
+    vec((0..60_u64, 0..4_usize, 0..2_usize), 1..4).prop_map(Amounts)
 }
 
 /// A bit for each of some targets, mostly all.
@@ -167,6 +185,65 @@ fn a_move() -> impl Strategy<Value = Move> {
     let other_id = prop::bool::weighted(0.15);
     (prop::bool::weighted(0.1), any::<u16>(), 0..3_u32, other_id, option::of(-3..50_i64))
         .prop_map(|(wild, pick, part, other_id, hours)| Move { wild, pick, part, other_id, hours })
+}
+
+/// The budgets: a dollar a day for everything, less for a part of it, and a month's that some days can use up.
+pub(crate) fn budgets() -> Budgets {
+    let budget = |scope, period, cents: u64, setting: &str| Budget {
+        scope,
+        period,
+        most: Money::from_micros(cents * CENT),
+        setting: setting.into(),
+    };
+    let all = vec![
+        budget(Scope::Everything, Period::Day, 100, "budget.daily"),
+        budget(Scope::Everything, Period::Month, 250, "budget.monthly"),
+        budget(Scope::Target(target(0)), Period::Day, 60, "targets[1].daily_budget"),
+        budget(Scope::Source(SOURCES[0].into()), Period::Month, 200, "sources.town.monthly_budget"),
+        budget(Scope::Service("gemini".into()), Period::Day, 40, "engines.gemini.daily_budget"),
+    ];
+    Budgets { all, ..Budgets::default() }
+}
+
+const CENT: u64 = 10_000;
+
+impl Amounts {
+    pub(crate) fn charges(&self, now: Timestamp) -> Vec<Charge> {
+        let charge = |(cents, name, source): &(u64, usize, usize)| Charge {
+            payer: Payer {
+                source: SOURCES[*source].into(),
+                target: (*name < TARGETS.len()).then(|| target(*name)),
+                service: if cents % 2 == 0 { "gemini".into() } else { "x".into() },
+            },
+            purpose: if cents % 3 == 0 { Purpose::Read } else { Purpose::Translate },
+            day: budgets().day(now),
+            amount: Money::from_micros(cents * CENT),
+            units: cents % 5,
+        };
+        self.0.iter().map(charge).collect()
+    }
+
+    pub(crate) fn reservation(&self, key: ReservationKey, now: Timestamp) -> Reservation {
+        let charges = self.charges(now);
+        let mut limits: Vec<Limit> = Vec::new();
+        for limit in charges.iter().flat_map(|charge| budgets().limits(&charge.payer, now)) {
+            if !limits.contains(&limit) {
+                limits.push(limit);
+            }
+        }
+        Reservation { key, charges, limits }
+    }
+}
+
+/// The key of the n-th reservation.
+pub(crate) fn reservation_key(number: usize) -> ReservationKey {
+    ReservationKey(-(number as i64) - 1)
+}
+
+/// The reservation to settle.
+pub(crate) fn to_settle(pick: u16, memory: &Memory) -> ReservationKey {
+    let known: Vec<ReservationKey> = memory.reservations.keys().copied().collect();
+    pick_of(pick, &known).copied().unwrap_or(ReservationKey(i64::MIN))
 }
 
 impl Poll {
@@ -203,11 +280,15 @@ impl Poll {
             let jobs = (0..TARGETS.len()).map(|index| (target(index), None)).collect();
             posts.push(form.of(changed, jobs, &known));
         }
-        RecordPage { source: source.into(), posts, checkpoint }
+        RecordPage { source: source.into(), posts, checkpoint, settles: None }
     }
 }
 
 /// Ids differ between sources, positions do not.
+pub(crate) fn plain_post(source: &str, position: u64) -> Post {
+    post(source, position)
+}
+
 fn post(source: &str, position: u64) -> Post {
     Post {
         id: id(source, position),
@@ -292,7 +373,28 @@ impl Move {
         let id =
             |part: u32| PostId(format!("{}-{part}{}", row.id, if self.other_id { "-other" } else { "" }));
         let key = PublicationKey::new(now);
+        let cost = |part: u32| {
+            let wanted = row.translation.as_ref().map_or(1, |translation| translation.parts.len() as u32);
+            let later_parts = u64::from(wanted.saturating_sub(part + 1));
+            let cents = u64::from(self.pick % 4) * 13;
+            let payer = Payer {
+                source: row.source.as_str().into(),
+                target: Some(row.target.clone()),
+                service: "x".into(),
+            };
+            (cents > 0).then(|| {
+                Box::new(Cost {
+                    service: payer.service.clone(),
+                    day: budgets().day(now),
+                    amount: Money::from_micros(cents * CENT),
+                    rest: Money::from_micros(later_parts * 13 * CENT),
+                    later_parts,
+                    limits: budgets().limits(&payer, now),
+                })
+            })
+        };
         let begun = |part| JobEvent::PartBegun {
+            cost: cost(part),
             part,
             account: account_of(&row.target),
             text: text.clone(),
@@ -338,8 +440,8 @@ impl Move {
             JobEvent::Released { translated: row.translation.is_some() },
             JobEvent::Released { translated: row.translation.is_some() },
             hold(
-                [HoldKind::Cap, HoldKind::Quota, HoldKind::Engine, HoldKind::Refused]
-                    [usize::from(self.pick) % 4],
+                [HoldKind::Cap, HoldKind::Quota, HoldKind::Engine, HoldKind::Refused, HoldKind::Budget]
+                    [usize::from(self.pick) % 5],
             ),
         ]);
         // Rare, or no job would ever be published.

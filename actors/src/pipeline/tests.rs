@@ -34,6 +34,7 @@ async fn a_stall_is_reported_until_work_moves_again() {
         pauses: Pauses::new([]),
         holdings: crate::leases::Holdings::default(),
         blocks: Blocks::default(),
+        costs: crate::costs::Costs::default(),
         clock,
         meter: Meter::default(),
         feed: Feed::default(),

@@ -12,7 +12,7 @@ use mynah_domain::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{Poller, Trouble};
+use super::{Poller, Trouble, payment::PageCost};
 use crate::supervision::shell::Stop;
 
 /// The most bytes of a raw post to record. A person needs its id and shape, and the ledger needs a bound.
@@ -115,7 +115,7 @@ impl Poller {
                 Err(Unread::Odd(reason))
             } else {
                 *lookups -= 1;
-                match self.by_id(&id, stop).await? {
+                match self.paid_lookup(&id, stop).await? {
                     // One call may fail and the next succeed, but a rate limit or a second failure affects all of them.
                     Err(error @ SourceError::Unavailable(_)) if unanswered.is_none() => {
                         unanswered = Some((id, error));
@@ -164,7 +164,7 @@ impl Poller {
                 continue;
             };
             *lookups = lookups.saturating_sub(1);
-            let answer = match self.by_id(&id, stop).await? {
+            let answer = match self.paid_lookup(&id, stop).await? {
                 Err(error) if error.is_passing() => {
                     let reason = about(&id, error);
                     warn!(source = self.parts.source.as_str(), post = id.0.as_str(), reason:% = reason; "post reread failed");
@@ -181,7 +181,7 @@ impl Poller {
         if arrivals.is_empty() {
             return Ok(0);
         }
-        self.record(arrivals, checkpoint.clone()).await
+        self.record(arrivals, checkpoint.clone(), PageCost::nothing()).await
     }
 
     /// The position of a post that a person retried. `None` if the source returned it without an id.

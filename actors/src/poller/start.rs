@@ -7,6 +7,7 @@ use mynah_domain::ports::{PageRequest, SourceError, ledger::Checkpoint};
 
 use super::{
     Polled, Poller, Trouble,
+    payment::{PageCost, PaidPage},
     trail::{MOST_BARREN, Next, Trail},
 };
 use crate::supervision::shell::Stop;
@@ -20,13 +21,14 @@ impl Poller {
     /// back: a page may contain only posts that the source leaves out.
     pub(super) async fn start_now(&self, stop: &Stop) -> Result<Polled, Trouble> {
         let mut trail = Trail::new(PageRequest { limit: 1, ..PageRequest::default() }, MOST_BARREN);
-        let watermark = loop {
-            let next = match self.page(trail.request(), stop).await {
-                Ok(page) => {
+        let (watermark, cost) = loop {
+            let next = match self.paid_page(trail.request(), stop).await {
+                Ok(PaidPage { page, cost }) => {
                     let newest = page.marks().into_iter().max_by_key(|mark| mark.position);
                     if newest.is_some() {
-                        break newest;
+                        break (newest, cost);
                     }
+                    self.settle_page(cost).await;
                     trail.after_page(page.continuation, false, None)
                 }
                 Err(Trouble::Source(SourceError::Refused(_))) if trail.request().continuation.is_some() => {
@@ -35,7 +37,7 @@ impl Poller {
                 Err(trouble) => return Err(trouble),
             };
             match next {
-                Next::End => break None,
+                Next::End => break (None, PageCost::nothing()),
                 Next::CutShort => {
                     let reason =
                         "the source offers more pages without any posts, so its newest post is unknown";
@@ -51,7 +53,7 @@ impl Poller {
             None => Some(self.parts.clock.now() - CLOCK_TOLERANCE),
         };
         let checkpoint = Checkpoint { watermark: watermark.clone(), backfill: None, start: watermark, since };
-        self.record(Vec::new(), checkpoint).await?;
+        self.record(Vec::new(), checkpoint, cost).await?;
         Ok(Polled::Done { posts: 0, started_now: true })
     }
 }

@@ -24,16 +24,16 @@ type Pages = Box<dyn Fn(&PageRequest, usize) -> Result<Page, SourceError>>;
 type Lookups = Box<dyn Fn(&PostId, usize) -> Result<Lookup, SourceError>>;
 
 /// A source whose answers come from two functions; each gets the number of the call, counted from 1.
-struct Fake {
+pub(super) struct Fake {
     pages: Pages,
     lookups: Lookups,
-    asked: RefCell<Vec<PageRequest>>,
+    pub(super) asked: RefCell<Vec<PageRequest>>,
     looked_up: Cell<usize>,
     live: Option<Rc<Wire>>,
 }
 
 impl Fake {
-    fn new(pages: impl Fn(&PageRequest, usize) -> Result<Page, SourceError> + 'static) -> Self {
+    pub(super) fn new(pages: impl Fn(&PageRequest, usize) -> Result<Page, SourceError> + 'static) -> Self {
         let lookups: Lookups = Box::new(|id, _| panic!("unexpected lookup of {id}"));
         Self {
             pages: Box::new(pages),
@@ -51,7 +51,7 @@ impl Fake {
         Rc::new(Self { lookups: Box::new(lookups), ..self })
     }
 
-    fn reads(&self) -> usize {
+    pub(super) fn reads(&self) -> usize {
         self.asked.borrow().len()
     }
 }
@@ -149,11 +149,11 @@ fn unreadable(id: u64) -> Unreadable {
     Unreadable { mark, reason: "text is null".into(), raw: format!("{{\"id\":\"{id}\"}}") }
 }
 
-fn page(ids: impl IntoIterator<Item = u64>, token: Option<&str>) -> Page {
+pub(super) fn page(ids: impl IntoIterator<Item = u64>, token: Option<&str>) -> Page {
     Page { posts: posts(ids), continuation: token.map(Into::into), ..Page::default() }
 }
 
-fn unavailable() -> SourceError {
+pub(super) fn unavailable() -> SourceError {
     SourceError::Unavailable("503".into())
 }
 
@@ -180,13 +180,13 @@ fn target() -> Target {
 }
 
 /// A poller with its ledger.
-struct Bench {
-    ledger: Arc<MemoryLedger>,
-    parts: PollerParts,
+pub(super) struct Bench {
+    pub(super) ledger: Arc<MemoryLedger>,
+    pub(super) parts: PollerParts,
 }
 
 impl Bench {
-    fn new(start: Start) -> Self {
+    pub(super) fn new(start: Start) -> Self {
         let ledger = Arc::new(MemoryLedger::empty());
         let policy = BreakerPolicy { failures: 1000, pause: QUICK, trial: Duration::from_mins(1) };
         let upstreams = Upstreams::new(policy, 1);
@@ -206,6 +206,8 @@ impl Bench {
             patience: 10,
             pauses: Pauses::new([]),
             upstreams: upstreams.clone(),
+            purse: None,
+            prices: CallPrices::default(),
             clock: Arc::new(Noon),
             meter: Meter::default(),
             polls: None,
@@ -222,6 +224,7 @@ impl Bench {
             pauses: parts.pauses.clone(),
             holdings: crate::leases::Holdings::default(),
             blocks: Blocks::default(),
+            costs: crate::costs::Costs::default(),
             clock: Arc::new(Noon),
             meter: Meter::default(),
             feed: Feed::default(),
@@ -235,7 +238,7 @@ impl Bench {
     }
 
     /// Polls until one poll succeeds, as `mynah once` does; returns the number of steps.
-    async fn poll(&self, source: &Rc<Fake>) -> usize {
+    pub(super) async fn poll(&self, source: &Rc<Fake>) -> usize {
         let mut poller = self.poller(source.clone());
         for steps in 1..100 {
             match poller.step(&Stop::default()).await {

@@ -92,6 +92,18 @@ impl Publisher {
         })
     }
 
+    /// Whether the network may let the account publish. If it refused to for a longer time, the jobs of all targets wait
+    /// until then without asking it again.
+    pub(super) fn check_parked(&self) -> Result<(), Halt> {
+        let parked = self.parked.borrow();
+        match &*parked {
+            Some((until, reason)) if *until > self.parts.clock.now() => {
+                Err(Halt::Event(held(HoldKind::Quota, reason.clone(), Some(*until))))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Decides what a failed call means for the job. If nothing was published, the intent is withdrawn first.
     pub(super) async fn after_error(
         &self,
@@ -186,11 +198,12 @@ impl Publisher {
             Denied::RateLimited { until, .. } => {
                 self.limited.set(self.limited.get().saturating_add(1));
                 let wait = self.pause_for(job, *until);
-                let until = Some(self.in_a(wait));
+                let until = self.in_a(wait);
                 Halt::Event(if wait > SHORT {
-                    held(HoldKind::Quota, reason, until)
+                    self.parked.replace(Some((until, reason.clone())));
+                    held(HoldKind::Quota, reason, Some(until))
                 } else {
-                    put_back(reason, until)
+                    put_back(reason, Some(until))
                 })
             }
         }

@@ -65,11 +65,13 @@ impl Publisher {
             Some(message) => Since::Message(message.clone()),
             None => Since::Moment(begun.intent_at.saturating_sub(SLACK).unwrap_or(Timestamp::MIN)),
         };
+        let reserved = self.reserve_lookup(job).await?;
         failpoint::reach("destination.lookup.before");
         let started = Instant::now();
         let shown = self.destination.recent(&since).await;
         failpoint::reach("destination.lookup.after");
         self.record_call("lookup", started, shown.as_ref().err());
+        self.settle_lookup(reserved, shown.as_ref().map_or(0, |shown| shown.billed)).await;
         let shown = match shown {
             Ok(shown) => shown,
             Err(PublishError::Denied(denied)) => return Err(self.denied(job, &denied, outcome_lost)),

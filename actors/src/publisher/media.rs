@@ -13,6 +13,7 @@ use mynah_domain::{
 use super::{
     Publisher,
     failure::{Halt, held, kind_of_denial, not_sent},
+    payment::Billing,
 };
 use crate::supervision::shell::Stop;
 
@@ -110,7 +111,15 @@ impl Publisher {
         stop: &Stop,
     ) -> Result<Result<Uploaded, String>, Halt> {
         let name = name_of(medium);
-        let copy = self.copy(job, medium, alt, stop).await.ok_or(Halt::Event(JobEvent::Untouched))?;
+        let reserved = self.reserve_alt_text(job, alt).await?;
+        let copy = self.copy(job, medium, alt, stop).await;
+        let billing = match &copy {
+            Some(Ok(Uploaded { undescribed: None, .. })) => Billing::Billed,
+            Some(Ok(Uploaded { undescribed: Some(_), .. }) | Err(_)) => Billing::Free,
+            None => Billing::Unknown,
+        };
+        self.settle_alt_text(reserved, billing).await;
+        let copy = copy.ok_or(Halt::Event(JobEvent::Untouched))?;
         match copy {
             Ok(uploaded) => Ok(Ok(uploaded)),
             Err(UploadError::Denied(denied)) => Err(self.denied(job, &denied, not_sent)),

@@ -9,6 +9,7 @@
 //! - [`thread`]: which message each part of a thread replies to, and which one a post quotes.
 //! - [`media`]: copies a post's media to the network.
 //! - [`lookup`]: finds out what happened to a message whose answer was lost.
+//! - [`payment`]: pays for lookups and alt texts, within the budgets.
 //! - [`failure`]: what a failed call means for the job and for the account.
 //! - [`verify`]: checks which account the credentials belong to.
 
@@ -16,6 +17,7 @@ mod failure;
 mod lookup;
 mod media;
 mod parts;
+mod payment;
 mod publish;
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,7 @@ use std::{
 
 use async_trait::async_trait;
 use failure::{Halt, held};
+use jiff::Timestamp;
 use lookup::Suspense;
 use media::FailedCopies;
 use mynah_domain::{
@@ -72,6 +75,8 @@ pub struct Publisher {
     refusals: Cell<u32>,
     /// How often a limit prevented a publication since the last one that succeeded.
     limited: Cell<u32>,
+    /// Until when the network lets the account publish nothing, and why.
+    parked: RefCell<Option<(Timestamp, String)>>,
     /// The message whose outcome is being determined.
     suspense: Cell<Suspense>,
     /// The media that could not be copied, of the job at the head of each target's line.
@@ -100,6 +105,7 @@ impl Publisher {
             verified: Cell::new(false),
             refusals: Cell::new(0),
             limited: Cell::new(0),
+            parked: RefCell::default(),
             suspense: Cell::default(),
             failed_copies: RefCell::default(),
             unreported: RefCell::default(),

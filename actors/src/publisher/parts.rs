@@ -8,11 +8,12 @@ use mynah_domain::{
     backoff::Backoff,
     caps::Caps,
     ports::{Clock, Ledger},
+    tariff::CallPrices,
 };
 
 use crate::{
-    leases::Holdings, pauses::Pauses, router::Router, stats::Meter, supervision::ActorRef,
-    upstreams::Upstreams,
+    costs::Costs, leases::Holdings, pauses::Pauses, router::Router, spending::Purse, stats::Meter,
+    supervision::ActorRef, upstreams::Upstreams,
 };
 
 /// How often and how much one account may publish.
@@ -77,6 +78,12 @@ pub struct PublisherParts {
     pub router: ActorRef<Router>,
     /// The ledger.
     pub ledger: Arc<dyn Ledger>,
+    /// Pays for lookups and alt texts; `None` if nothing is recorded.
+    pub purse: Option<Purse>,
+    /// What the network charges for them.
+    pub prices: CallPrices,
+    /// What messages cost, and the budgets.
+    pub costs: Costs,
     /// How long to wait before a retry.
     pub backoff: Backoff,
     /// The clock.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use log::info;
 use mynah_domain::{
     Job, JobEvent, PostId, Publication, PublicationKey, Reply,
+    budget::Cost,
     caps::Caps,
     job::HoldKind,
     network::Repeat,
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     failpoint, leases,
-    router::{Assigned, Intent, Refused},
+    router::{Assigned, Intent, Refused, held_by},
     supervision::shell::Stop,
 };
 
@@ -96,7 +97,8 @@ impl Publisher {
                 Some(begun) if begun.part == part => (begun.clone(), Sending::Begun),
                 _ => {
                     let now = self.parts.clock.now();
-                    (Intent::new(part, &self.parts.account, text, reply.clone(), now), Sending::First)
+                    let intent = Intent::new(part, &self.parts.account, text, reply.clone(), now);
+                    (intent.at(self.cost_of(job, part)), Sending::First)
                 }
             };
             let Sent { remote_id, reply, key } = match on_record {
@@ -160,9 +162,16 @@ impl Publisher {
             return Err(Halt::Event(held(HoldKind::Thread, reason, None)));
         }
         info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "part published on its own");
-        let alone = Intent::new(intent.part, &intent.account, &intent.text, None, self.parts.clock.now());
+        let alone = Intent::new(intent.part, &intent.account, &intent.text, None, self.parts.clock.now())
+            .at(self.cost_of(job, intent.part));
         let remote_id = self.send(job, &alone, Sending::First, stop).await?;
         Ok(Sent { remote_id, reply: None, key: Some(alone.key) })
+    }
+
+    /// What a part of a job costs if it is begun now.
+    fn cost_of(&self, job: &Job, part: u32) -> Option<Box<Cost>> {
+        let parts = &job.translation.as_ref()?.parts;
+        self.parts.costs.of((&job.source, &job.target), parts, part, self.parts.clock.now())
     }
 
     /// Sends a part whose intent is recorded.
@@ -200,7 +209,7 @@ impl Publisher {
         sending: Sending,
         stop: &Stop,
     ) -> Result<Draft, Halt> {
-        if let Err(not_allowed) = self.permit(not_sent) {
+        if let Err(not_allowed) = self.check_parked().and_then(|()| self.permit(not_sent)) {
             if sending == Sending::Begun {
                 self.write(job, intent.absent()).await?;
             }
@@ -299,6 +308,7 @@ impl Publisher {
                 self.parts.router.ask_until_answered(refused).await;
                 Err(Halt::Event(JobEvent::Untouched))
             }
+            Some(ChangeError::OverBudget { over, .. }) => Err(Halt::Event(JobEvent::Held(held_by(&over)))),
             // Whatever this publisher does must not be done twice.
             Some(why) => Err(Halt::Event(outcome_lost(taken(&why), None))),
             None => Ok(()),

@@ -11,17 +11,21 @@ use mynah_domain::{
     backoff::Backoff,
     caps::{Cap, CapSetting},
     fixtures,
-    network::{PlainText, Repeat},
+    network::{NetworkRules, PlainText, Repeat},
     ports::{
         Content, Denied, Draft, DraftCard, FetchError, FetchedMedium, MediaFetcher, MediaId, MediaLimits,
-        PublishError, Recent, Shown, Since, UploadError, Uploaded, Work as _, ledger::Change,
+        PublishError, Recent, Shown, Since, Spending as _, UploadError, Uploaded, Work as _, ledger::Change,
     },
+    tariff::CallPrices,
 };
 use tokio::sync::{Notify, mpsc};
+
+mod budgets;
 
 use super::*;
 use crate::{
     blocks::Blocks,
+    costs::Costs,
     events::Feed,
     pauses::{Paused, Pauses},
     router::{Route, Router, RouterParts, RouterSettings, Unblock},
@@ -187,6 +191,7 @@ struct Network {
     threads: Threads,
     bucket: Bucket,
     caps: Caps,
+    costs: Costs,
 }
 
 impl Default for Network {
@@ -198,6 +203,7 @@ impl Default for Network {
             threads: Threads::Chain,
             bucket: None,
             caps: Caps::default(),
+            costs: Costs::default(),
         }
     }
 }
@@ -239,7 +245,7 @@ impl Town {
     }
 
     fn on(network: Network, jobs: Vec<Job>, account: Account) -> Self {
-        let Network { settle, repeat, targets, threads, bucket, caps } = network;
+        let Network { settle, repeat, targets, threads, bucket, caps, costs } = network;
         let clock = Arc::new(RuntimeClock::since(account.begun));
         let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
@@ -261,6 +267,7 @@ impl Town {
             pauses: pauses.clone(),
             holdings: crate::leases::Holdings::default(),
             blocks: blocks.clone(),
+            costs: costs.clone(),
             clock: clock.clone(),
             meter: Meter::default(),
             feed: Feed::default(),
@@ -282,6 +289,9 @@ impl Town {
             pauses: pauses.clone(),
             router: link,
             ledger: ledger.clone(),
+            purse: None,
+            prices: CallPrices::default(),
+            costs,
             backoff,
             clock,
             meter: Meter::default(),
@@ -337,7 +347,7 @@ fn limited(until: Option<&str>) -> Denied {
 }
 
 fn gap() -> Shown {
-    Shown { messages: vec![], gap: Some("the network complains: try again".into()) }
+    Shown { gap: Some("the network complains: try again".into()), ..Shown::default() }
 }
 
 #[actix_rt::test]
@@ -620,8 +630,11 @@ async fn a_message_that_did_not_reach_the_network_is_sent_again_without_a_lookup
 async fn a_message_that_is_found_is_not_sent_again_although_the_list_has_a_gap() {
     tokio::time::pause();
     let found = Recent { id: PostId("77".into()), text: "Hola 1".into(), created_at: noon() };
-    let shown =
-        Shown { messages: vec![found], gap: Some("the network counts 2 messages and lists 1".into()) };
+    let shown = Shown {
+        messages: vec![found],
+        gap: Some("the network counts 2 messages and lists 1".into()),
+        billed: 0,
+    };
     let account = Account { recent: Box::new(move |_| Ok(shown.clone())), ..Account::default() };
     let town = Town::new(vec![unknown(1)], account);
     town.pass(HOUR).await;
@@ -677,7 +690,7 @@ async fn a_message_gets_its_time_to_become_visible_however_many_crashes_came_bef
         let recent = move |_| {
             let at = Recent { id: PostId("9".into()), text: "Hola 1".into(), created_at: noon() };
             let messages = if begun.elapsed() < Duration::from_secs(4) { vec![] } else { vec![at] };
-            Ok(Shown { messages, gap: None })
+            Ok(Shown { messages, ..Shown::default() })
         };
         let account = Account { recent: Box::new(recent), begun, ..Account::default() };
         let town = Town::settling(settle, vec![crashed(attempt)], account);
@@ -694,7 +707,7 @@ async fn a_duplicate_is_looked_up_repeatedly_before_it_is_held_however_many_cras
         let recent = move |before: usize| {
             let at = Recent { id: PostId("9".into()), text: "Hola 1".into(), created_at: noon() };
             let messages = if before + 1 < shows_at_look { vec![] } else { vec![at] };
-            Ok(Shown { messages, gap: None })
+            Ok(Shown { messages, ..Shown::default() })
         };
         let account = Account {
             publish: Box::new(|_| Err(PublishError::Duplicate("403".into()))),
@@ -1000,7 +1013,7 @@ async fn a_message_whose_repeat_is_refused_although_it_is_on_the_account_is_not_
             let second = Recent { id: PostId("2".into()), text: "otra vez".into(), created_at: noon() };
             let recent = move |_| {
                 let messages = if begun.elapsed() < shown_after { vec![] } else { vec![second.clone()] };
-                Ok(Shown { messages, gap: None })
+                Ok(Shown { messages, ..Shown::default() })
             };
             let account =
                 Account { publish: Box::new(publish), recent: Box::new(recent), begun, ..Account::default() };

@@ -162,7 +162,10 @@ pub async fn decide(
                 }
                 Some(Err(ChangeError::NoSuchJob(_))) => Err(Refusal::NoSuchJob),
                 Some(Err(
-                    ChangeError::Stale { .. } | ChangeError::Illegal { .. } | ChangeError::NotHeld { .. },
+                    ChangeError::Stale { .. }
+                    | ChangeError::Illegal { .. }
+                    | ChangeError::NotHeld { .. }
+                    | ChangeError::OverBudget { .. },
                 ))
                 | None => Err(Refusal::TakenUp),
             });

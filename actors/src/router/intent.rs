@@ -2,7 +2,11 @@
 //! so what is sent is what was recorded, and a message whose answer was lost can be recognized or sent again unchanged.
 
 use jiff::Timestamp;
-use mynah_domain::{AccountId, Job, JobEvent, Publication, PublicationKey, Reply, Translation};
+use mynah_domain::{
+    AccountId, Hold, Job, JobEvent, Publication, PublicationKey, Reply, Translation,
+    budget::{Cost, OverBudget},
+    job::HoldKind,
+};
 
 /// The intent to publish one part of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +21,8 @@ pub struct Intent {
     pub key: PublicationKey,
     /// The message that it replies to.
     pub reply: Option<Reply>,
+    /// What it costs; `None` if it costs nothing.
+    pub cost: Option<Box<Cost>>,
 }
 
 impl Intent {
@@ -29,7 +35,12 @@ impl Intent {
         now: Timestamp,
     ) -> Self {
         let (account, text) = (account.clone(), text.to_owned());
-        Self { part, account, text, key: PublicationKey::new(now), reply }
+        Self { part, account, text, key: PublicationKey::new(now), reply, cost: None }
+    }
+
+    /// The same intent at this cost.
+    pub(crate) fn at(self, cost: Option<Box<Cost>>) -> Self {
+        Self { cost, ..self }
     }
 
     /// Creates the intent to publish a job that has one part and is not a reply.
@@ -42,17 +53,17 @@ impl Intent {
         Some(Self::new(0, account, text, None, now))
     }
 
-    /// The recorded intent; `None` if a version of Mynah that chose no key recorded it.
+    /// The recorded intent, whose cost is recorded with it; `None` if a version of Mynah that chose no key recorded it.
     pub(crate) fn recorded(publication: &Publication) -> Option<Self> {
         let Publication { part, account, text, key, reply, .. } = publication;
         let (account, text, key) = (account.clone(), text.clone(), (*key)?);
-        Some(Self { part: *part, account, text, key, reply: reply.clone() })
+        Some(Self { part: *part, account, text, key, reply: reply.clone(), cost: None })
     }
 
     /// The event that records the intent.
     pub(crate) fn event(&self) -> JobEvent {
-        let Self { part, account, text, key, reply } = self.clone();
-        JobEvent::PartBegun { part, account, text, key, reply: reply.map(Box::new) }
+        let Self { part, account, text, key, reply, cost } = self.clone();
+        JobEvent::PartBegun { part, account, text, key, reply: reply.map(Box::new), cost }
     }
 
     /// The event that withdraws the intent: the message was certainly not published.
@@ -75,6 +86,22 @@ impl Assigned {
     pub(crate) fn untouched(&self) -> Vec<JobEvent> {
         untouched(self.begun.as_ref())
     }
+}
+
+/// The hold of a job that a budget does not allow in this period. If it costs more than the whole budget, no period will
+/// ever allow it, and the jobs behind it do not wait for it.
+pub(crate) fn held_by(over: &OverBudget) -> Hold {
+    let (reason, until) = if over.wanted > over.most {
+        let OverBudget { period, most, wanted, setting, .. } = over;
+        let reason = format!(
+            "it costs {wanted}, which is more than the whole {period} budget of {most}: raise {setting} and retry it, or \
+             skip it"
+        );
+        (reason, None)
+    } else {
+        (over.to_string(), Some(over.until))
+    };
+    Hold { kind: HoldKind::Budget, reason, until }
 }
 
 /// The events that return a lease unchanged, together with the intent that was recorded with it.

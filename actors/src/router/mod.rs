@@ -39,6 +39,7 @@ pub use decide::{Decide, Decided, Decision, Refusal, decide};
 pub use holding::ReloadLines;
 pub(crate) use holding::{PutDown, Refused, TakeUp};
 pub use inspect::{AskWorkload, Unblock, Workload};
+pub(crate) use intent::held_by;
 pub use intent::{Assigned, Intent};
 pub use messages::{
     Block, Depth, Depths, Drain, Drained, JobReport, PublishedMessage, PullPublications, PullTranslations,

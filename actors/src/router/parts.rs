@@ -8,7 +8,8 @@ use mynah_domain::{
 };
 
 use crate::{
-    blocks::Blocks, events::Feed, leases::Holdings, pauses::Pauses, stats::Meter, upstreams::Upstreams,
+    blocks::Blocks, costs::Costs, events::Feed, leases::Holdings, pauses::Pauses, stats::Meter,
+    upstreams::Upstreams,
 };
 
 /// A target, and the account that it is published on. Several targets may share one account.
@@ -68,6 +69,8 @@ pub struct RouterParts {
     pub holdings: Holdings,
     /// Which accounts are blocked; the router adds to it.
     pub blocks: Blocks,
+    /// What messages cost, and the budgets.
+    pub costs: Costs,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Where to report counts.

@@ -15,7 +15,7 @@ use super::{
     messages::{JobReport, PullPublications},
     window::Window,
 };
-use crate::supervision::shell::WorkerRef;
+use crate::{costs::Costs, supervision::shell::WorkerRef};
 
 /// The waiting publishers, the newest of each account.
 #[derive(Default)]
@@ -66,6 +66,7 @@ impl PendingPublishers {
         &self,
         reports: &[JobReport],
         window: &Window,
+        costs: &Costs,
         now: Timestamp,
         is_paused: impl Fn(&TargetId) -> bool,
     ) -> BegunAtOnce {
@@ -81,7 +82,12 @@ impl PendingPublishers {
         let batch = |account: &AccountId| {
             let wait = pending.get(account)?;
             let (target, jobs) = window.next_to_publish(account, &translated, wait.room, &is_paused)?;
-            let intent = |job| Some((job, Intent::of_only_part(translated.get(&job)?, account, now)?));
+            let intent = |job| {
+                let translation = translated.get(&job)?;
+                let at = reports.iter().find(|report| report.at.job == job)?.at;
+                let cost = costs.of((window.source_at(&target, at)?, &target), &translation.parts, 0, now);
+                Some((job, Intent::of_only_part(translation, account, now)?.at(cost)))
+            };
             let intents = jobs.into_iter().filter_map(intent).collect();
             wait.worker.is_valid().then(|| Batch {
                 target,

@@ -3,7 +3,7 @@
 
 use log::warn;
 use mynah_domain::{
-    AccountId, Job, JobId, JobState,
+    AccountId, Job, JobEvent, JobId, JobState,
     ports::{
         LedgerError,
         ledger::{Change, ChangeError, LinePosition},
@@ -11,7 +11,7 @@ use mynah_domain::{
 };
 
 use super::{
-    intent::{Assigned, Intent},
+    intent::{Assigned, Intent, held_by},
     messages::{JobReport, PullPublications, lease_of, never_looked_up},
     state::RouterState,
     window::Picked,
@@ -76,7 +76,8 @@ impl RouterState {
         let now = self.parts.clock.now();
         let intent = |job: &Job| {
             let translation = job.translation.as_ref().filter(|_| pull.room > 0)?;
-            Intent::of_only_part(translation, &pull.account, now)
+            let cost = self.parts.costs.of((&job.source, &job.target), &translation.parts, 0, now);
+            Some(Intent::of_only_part(translation, &pull.account, now)?.at(cost))
         };
         jobs.into_iter().map(|job| Assigned { begun: intent(&job), job }).collect()
     }
@@ -127,7 +128,7 @@ impl RouterState {
         };
         let mut leased = Vec::with_capacity(picked.len());
         let (mut refused, mut not_held) = (false, false);
-        let mut orphans = Vec::new();
+        let (mut orphans, mut over_budget) = (Vec::new(), None);
         for (mut assigned, answer) in picked.into_iter().zip(answers) {
             let job = &mut assigned.job;
             match answer {
@@ -139,6 +140,11 @@ impl RouterState {
                     leased.push(assigned);
                 }
                 Err(ChangeError::NotHeld { .. }) => not_held = true,
+                Err(ChangeError::OverBudget { over, .. }) if over_budget.is_none() => {
+                    over_budget = Some(JobReport::new(job, vec![JobEvent::Held(held_by(&over))]));
+                }
+                // It waits behind the one that is held.
+                Err(ChangeError::OverBudget { .. }) => self.window.borrow_mut().unpick(job),
                 Err(why) => {
                     warn!(job = job.id.0, reason:% = why; "lease refused");
                     self.window.borrow_mut().forget(&job.target, LinePosition::of(job));
@@ -160,6 +166,9 @@ impl RouterState {
         }
         if refused {
             self.refill_and_wake_all().await?;
+        }
+        if let Some(held) = over_budget {
+            self.report(vec![held]).await?;
         }
         work.done();
         Ok(leased)

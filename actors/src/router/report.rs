@@ -36,13 +36,21 @@ impl RouterState {
     /// Records the outcomes of leased jobs, and updates their lines. If a job is translated while its publisher waits,
     /// it is begun in the same transaction.
     pub(super) async fn report(&self, reports: Vec<JobReport>) -> Result<(), LedgerError> {
+        self.record_outcomes(reports, true).await
+    }
+
+    /// The same; begins translated jobs only if it may.
+    async fn record_outcomes(&self, reports: Vec<JobReport>, may_begin: bool) -> Result<(), LedgerError> {
         let received = Instant::now();
         self.opened().await;
         let work = self.heartbeat.at_work();
-        let at_once =
-            self.pending.at_once(&reports, &self.window.borrow(), self.parts.clock.now(), |target| {
-                self.is_paused(target)
-            });
+        let at_once = if may_begin {
+            let now = self.parts.clock.now();
+            let is_paused = |target: &TargetId| self.is_paused(target);
+            self.pending.at_once(&reports, &self.window.borrow(), &self.parts.costs, now, is_paused)
+        } else {
+            BegunAtOnce::default()
+        };
         let changes = reports
             .iter()
             .map(|report| {
@@ -56,6 +64,7 @@ impl RouterState {
         let mut granted = HashMap::new();
         let mut late = Vec::new();
         let mut again = Vec::new();
+        let mut over_budget = Vec::new();
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
                 Ok(advanced) => {
@@ -69,6 +78,8 @@ impl RouterState {
                     // The outcome stands, only nothing may be begun with it.
                     again.push(report);
                 }
+                // The same. Whoever leases it for publication holds it.
+                Err(ChangeError::OverBudget { .. }) => over_budget.push(report),
                 Err(why) => match self.late(&report, &why).await? {
                     Some(known) => late.push(known),
                     None => self.refused(&report, &why),
@@ -85,6 +96,9 @@ impl RouterState {
         let undeliverable = self.hand_out(at_once, &granted);
         if !undeliverable.is_empty() {
             Box::pin(self.report(undeliverable)).await?;
+        }
+        if !over_budget.is_empty() {
+            Box::pin(self.record_outcomes(over_budget, false)).await?;
         }
         self.refill_and_wake(&targets).await?;
         work.done();

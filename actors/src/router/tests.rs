@@ -12,10 +12,12 @@ use mynah_domain::{
     AccountId, Job, JobEvent, JobId, JobState, PostId, PublicationKey,
     backoff::Backoff,
     breaker::{BreakerPolicy, CallOutcome},
+    budget::{Budget, Budgets, Charge, Payer, Period, Purpose, Scope},
     job::HoldKind,
     lease_term::{LeaseTerm, Moment},
+    network::{NetworkRules, PlainText, Price},
     ports::{
-        LedgerError, Work as _,
+        LedgerError, Spending as _, Work as _,
         leases::{Fence, HeldLeases, Lease, LeaseName},
         ledger::{Change, Checkpoint, Raw, RecordPage, RecordPost},
     },
@@ -29,6 +31,7 @@ use super::{
 };
 use crate::{
     blocks::Blocks,
+    costs::Costs,
     events::{Event, Feed},
     leases::{Holdings, holdings::LeasedHoldings},
     pauses::{Paused, Pauses},
@@ -69,6 +72,7 @@ fn parts(ledger: Arc<MemoryLedger>) -> RouterParts {
         pauses: Pauses::new([]),
         holdings: Holdings::default(),
         blocks: Blocks::default(),
+        costs: Costs::default(),
         clock: Arc::new(RuntimeClock::new()),
         meter: Meter::default(),
         feed: Feed::default(),
@@ -81,10 +85,18 @@ impl Town {
     }
 
     fn with_holdings(job: Job, holdings: Holdings) -> Self {
+        Self::with(job, holdings, Costs::default())
+    }
+
+    fn with_costs(job: Job, costs: Costs) -> Self {
+        Self::with(job, Holdings::default(), costs)
+    }
+
+    fn with(job: Job, holdings: Holdings, costs: Costs) -> Self {
         let (gate, asked) = Gate::closed();
         let clock = Arc::new(RuntimeClock::new());
         let ledger = Arc::new(MemoryLedger::new([job], clock.clone()).behind(gate));
-        let parts = RouterParts { holdings, clock, ..parts(ledger.clone()) };
+        let parts = RouterParts { holdings, costs, clock, ..parts(ledger.clone()) };
         let (pauses, upstreams) = (parts.pauses.clone(), parts.upstreams.clone());
         Self { ledger, router: Router::new(exit_guard("router"), parts).start(), pauses, upstreams, asked }
     }
@@ -231,6 +243,15 @@ async fn translated_while_its_publisher_waits(
     publisher: &WorkerContext,
 ) -> (Town, JoinHandle<Result<Result<Vec<Assigned>, LedgerError>, MailboxError>>, ReportJobs) {
     let town = Town::new(job(false));
+    let (waiting, report) = translated_for(&town, publisher).await;
+    (town, waiting, report)
+}
+
+/// The same in this town.
+async fn translated_for(
+    town: &Town,
+    publisher: &WorkerContext,
+) -> (JoinHandle<Result<Result<Vec<Assigned>, LedgerError>, MailboxError>>, ReportJobs) {
     let translator = worker("translator");
     let pull = PullTranslations { worker: translator.worker_ref(), max: 4 };
     let leased = town.router.send(pull).await.unwrap().unwrap();
@@ -238,7 +259,7 @@ async fn translated_while_its_publisher_waits(
     // The router handles messages in order: once this is answered, the publisher waits.
     town.router.send(Depth).await.unwrap();
     let translated = JobEvent::Translated(job(true).translation.unwrap());
-    (town, waiting, ReportJobs(vec![JobReport::new(&leased[0], vec![translated])]))
+    (waiting, ReportJobs(vec![JobReport::new(&leased[0], vec![translated])]))
 }
 
 #[actix_rt::test]
@@ -252,6 +273,38 @@ async fn a_job_translated_while_its_publisher_waits_is_begun_in_the_same_change(
     assert_eq!(assigned[0].translation, job(true).translation);
     assert_eq!(assigned[0].token, town.ledger.job(1).token);
     assert!(town.asked.try_recv().is_ok() && town.asked.try_recv().is_err(), "the ledger was asked once");
+}
+
+#[actix_rt::test]
+async fn a_translation_is_recorded_even_if_no_budget_allows_its_publication() {
+    let publisher = worker("publisher");
+    let rules = PlainText { price: Price { message: 15_000, with_link: 15_000 }, ..PlainText::default() };
+    let rules: Arc<dyn NetworkRules> = Arc::new(rules);
+    let budget = Budget {
+        scope: Scope::Everything,
+        period: Period::Day,
+        most: "0.02".parse().unwrap(),
+        setting: "budget.daily".into(),
+    };
+    let budgets = Budgets { all: vec![budget], ..Budgets::default() };
+    let costs = Costs::new(Arc::new(budgets), [(es(), rules)]);
+    let town = Town::with_costs(job(false), costs);
+    let other = Charge {
+        payer: Payer { source: "net:town".into(), target: None, service: "net".into() },
+        purpose: Purpose::Read,
+        day: Budgets::default().day(noon()),
+        amount: "0.01".parse().unwrap(),
+        units: 2,
+    };
+    town.ledger.charge(vec![other]).await.unwrap();
+    let (waiting, report) = translated_for(&town, &publisher).await;
+    town.ledger.let_pass(100);
+    town.router.send(report).await.unwrap().unwrap();
+    // Once this is answered, the publisher has asked for the job.
+    town.router.send(Drain).await.unwrap();
+    let held = town.ledger.job(1);
+    assert_eq!((held.state, held.translation), (JobState::Held, job(true).translation));
+    assert!(held.publications.is_empty() && !waiting.is_finished());
 }
 
 #[actix_rt::test]
@@ -545,7 +598,8 @@ async fn a_router_whose_ledger_cannot_be_used_exits_for_good() {
 /// A page with one post for "es".
 fn page(unreadable: Option<Raw>) -> Record {
     let posts = vec![RecordPost { post: Arc::new(post(1)), jobs: vec![(es(), None)], unreadable }];
-    let page = RecordPage { source: "net:town".into(), posts, checkpoint: Checkpoint::default() };
+    let page =
+        RecordPage { source: "net:town".into(), posts, checkpoint: Checkpoint::default(), settles: None };
     Record { page, arrived: Instant::now() }
 }
 

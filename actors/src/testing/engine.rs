@@ -103,6 +103,7 @@ pub(crate) fn cascade(failures: u32, pause: Backoff, max_calls: usize) -> Engine
     EngineCascade {
         cache: None,
         shared: None,
+        spender: None,
         upstreams: Upstreams::new(BreakerPolicy { failures, pause, trial: pause.max }, max_calls),
         backoff: pause,
         clock: Arc::new(SystemClock),

@@ -10,22 +10,24 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use mynah_domain::{
     AccountId, Job, JobEvent, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
+    budget::{Charge, OverBudget},
     caps::Spent,
     ports::{
-        Clock, Facts, LedgerError, Listing, Retention, Work,
+        Clock, Facts, LedgerError, Listing, Retention, Spending, Work,
         leases::LeaseName,
         ledger::{
             Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
-            NotForgotten, PublishedJob, RecordPage, RecordPost, Recorded, Removed,
+            NotForgotten, PublishedJob, RecordPage, RecordPost, Recorded, Removed, Reservation,
+            ReservationKey,
         },
     },
 };
 use tokio::sync::{Semaphore, mpsc};
 
-use super::RuntimeClock;
+use super::{RuntimeClock, wallet::Wallet};
 
 /// The ledger.
 pub(crate) struct MemoryLedger {
@@ -57,6 +59,7 @@ struct Contents {
     retried: Vec<PostId>,
     /// The last change of each job, and its answer.
     last_changes: BTreeMap<JobId, (Change, Advanced)>,
+    wallet: Wallet,
 }
 
 /// Holds callers until a test lets them pass.
@@ -203,16 +206,18 @@ impl MemoryLedger {
                 job.translation = Some(translation.clone());
                 job.attempt = 0;
             }
-            JobEvent::PartBegun { part, account, text, key, reply } => job.publications.push(Publication {
-                part: *part,
-                account: account.clone(),
-                text: text.clone(),
-                key: Some(*key),
-                reply: reply.as_deref().cloned(),
-                intent_at: self.clock.now(),
-                after: None,
-                remote_id: None,
-            }),
+            JobEvent::PartBegun { part, account, text, key, reply, cost: _ } => {
+                job.publications.push(Publication {
+                    part: *part,
+                    account: account.clone(),
+                    text: text.clone(),
+                    key: Some(*key),
+                    reply: reply.as_deref().cloned(),
+                    intent_at: self.clock.now(),
+                    after: None,
+                    remote_id: None,
+                })
+            }
             JobEvent::PartSent { part, remote_id } => {
                 job.attempt = 0;
                 for publication in job.publications.iter_mut().filter(|begun| begun.part == *part) {
@@ -226,7 +231,7 @@ impl MemoryLedger {
         }
     }
 
-    fn change(&self, job: &mut Job, change: &Change) -> Result<Advanced, ChangeError> {
+    fn change(&self, job: &mut Job, wallet: &mut Wallet, change: &Change) -> Result<Advanced, ChangeError> {
         if job.token != change.token() {
             return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token() });
         }
@@ -238,6 +243,7 @@ impl MemoryLedger {
             return Err(ChangeError::NotHeld { job: job.id, lease: LeaseName::Account(account) });
         }
         let mut changed = job.clone();
+        let mut paid = wallet.clone();
         for event in change.events() {
             let is_begun = changed.publications.iter().any(|part| part.remote_id.is_none());
             let says_not_sent = matches!(event, JobEvent::Untouched | JobEvent::NotSent { .. });
@@ -246,10 +252,12 @@ impl MemoryLedger {
                 return Err(ChangeError::Illegal { job: job.id, state: changed.state, event });
             };
             changed.state = state;
+            paid.apply(&changed, event).map_err(|over| ChangeError::OverBudget { job: job.id, over })?;
             self.apply(&mut changed, event);
         }
         changed.token = change.new_token().unwrap_or(changed.token);
         *job = changed;
+        *wallet = paid;
         Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt })
     }
 }
@@ -269,7 +277,7 @@ impl Work for MemoryLedger {
         }
         let mut contents = self.contents();
         let answers = changes.iter().map(|change| {
-            let Contents { jobs, last_changes, .. } = &mut *contents;
+            let Contents { jobs, last_changes, wallet, .. } = &mut *contents;
             let id = change.job();
             if let Some((last, advanced)) = last_changes.get(&id)
                 && last == change
@@ -277,7 +285,7 @@ impl Work for MemoryLedger {
                 return Ok(*advanced);
             }
             let job = jobs.get_mut(&id).ok_or(ChangeError::NoSuchJob(id))?;
-            let advanced = self.change(job, change)?;
+            let advanced = self.change(job, wallet, change)?;
             last_changes.insert(id, (change.clone(), advanced));
             Ok(advanced)
         });
@@ -371,6 +379,9 @@ impl Work for MemoryLedger {
             }
         }
         contents.checkpoint = Some(page.checkpoint);
+        if let Some((key, charges)) = page.settles {
+            contents.wallet.settle(key, charges);
+        }
         Ok(recorded)
     }
 }
@@ -429,5 +440,26 @@ impl Retention for MemoryLedger {
 
     async fn compact(&self) -> Result<(), LedgerError> {
         not_asked()
+    }
+}
+
+#[async_trait(?Send)]
+impl Spending for MemoryLedger {
+    async fn reserve(&self, reservation: Reservation) -> Result<Result<(), OverBudget>, LedgerError> {
+        Ok(self.contents().wallet.reserve(reservation))
+    }
+
+    async fn settle(&self, key: ReservationKey, charges: Vec<Charge>) -> Result<(), LedgerError> {
+        self.contents().wallet.settle(key, charges);
+        Ok(())
+    }
+
+    async fn charge(&self, charges: Vec<Charge>) -> Result<(), LedgerError> {
+        self.contents().wallet.charge(charges);
+        Ok(())
+    }
+
+    async fn charges(&self, since: Date) -> Result<Vec<Charge>, LedgerError> {
+        Ok(self.contents().wallet.charges().filter(|charge| charge.day >= since).cloned().collect())
     }
 }

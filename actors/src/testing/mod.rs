@@ -4,6 +4,8 @@ mod clock;
 mod engine;
 mod leases;
 mod ledger;
+mod spending;
+mod wallet;
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ pub(crate) use clock::{RuntimeClock, noon};
 pub(crate) use engine::{FixedEngine, cascade};
 pub(crate) use leases::MemoryLeases;
 pub(crate) use ledger::{Gate, MemoryLedger};
+pub(crate) use spending::MemorySpending;
 
 use crate::supervision::{Exit, ExitGuard, HealthRegistry, WorkerContext};
 

@@ -3,6 +3,7 @@
 //! even after advice.
 //!
 //! - [`calls`]: the calls to one engine, within the limits of its limiter and circuit breaker.
+//! - [`payment`]: pays for the calls, within the budgets.
 //! - [`batch`]: what goes into one call.
 //! - [`elsewhere`]: what other instances translated, or are translating.
 //!
@@ -21,6 +22,9 @@ mod elsewhere_tests;
 mod limiter_tests;
 #[cfg(test)]
 mod order_tests;
+mod payment;
+#[cfg(test)]
+mod payment_tests;
 #[cfg(test)]
 mod progress_tests;
 #[cfg(test)]
@@ -47,6 +51,7 @@ use mynah_domain::{
 use super::task::{Judged, Retry, Task};
 use crate::{
     cache::{self, Answer, Cache, Key, Lead, Look, shared::Shared},
+    spending::Spender,
     stats::Meter,
     supervision::{ActorRef, Heartbeat},
     upstreams::{Upstreams, refusals::RefusalKind},
@@ -67,6 +72,8 @@ pub struct EngineCascade {
     pub cache: Option<ActorRef<Cache>>,
     /// Translations of other instances, if there are any.
     pub shared: Option<Shared>,
+    /// Pays the engines; `None` if their calls are not recorded.
+    pub spender: Option<Spender>,
     /// Which services are down, and how many calls each gets at once.
     pub upstreams: Upstreams,
     /// How long to wait before a retry.
@@ -254,7 +261,7 @@ impl EngineCascade {
 
     /// The event of a job that no engine could translate, at this attempt.
     fn hand_back(&self, task: &Task, attempt: u32) -> JobEvent {
-        if let Some(held) = self.hold_for_refusal(task) {
+        if let Some(held) = hold_for_budget(task).or_else(|| self.hold_for_refusal(task)) {
             return held;
         }
         if task.troubles.is_empty() {
@@ -315,6 +322,15 @@ impl EngineCascade {
         );
         Some(JobEvent::Held(Hold { kind: HoldKind::Engine, reason, until: Some(until) }))
     }
+}
+
+/// Holds a job that waits for the next period of a budget: because no other engine may translate it, or because no other
+/// engine is available before that.
+fn hold_for_budget(task: &Task) -> Option<JobEvent> {
+    let over = task.over_budget.as_ref()?;
+    let waits = task.waits_for.is_some() || (task.out_of_quota && task.until == Some(over.until));
+    let until = Some(over.until);
+    waits.then(|| JobEvent::Held(Hold { kind: HoldKind::Budget, reason: task.troubles.join("; "), until }))
 }
 
 /// Calls the engine, unless an earlier call found it out of order.

@@ -5,7 +5,9 @@ use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation, gate,
+    Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation,
+    budget::OverBudget,
+    gate,
     job::{HoldKind, RejectedTranslation},
     network::NetworkRules,
     ports::engine::{EngineError, Item, ItemError, MaxWeight},
@@ -44,6 +46,8 @@ pub struct Task {
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
     pub out_of_quota: bool,
+    /// The budget that did not allow a call, of several the one that is renewed first.
+    pub over_budget: Option<OverBudget>,
     /// The engine that refused it, if no other may translate it instead.
     pub waits_for: Option<Arc<str>>,
     /// The last translation that did not pass, for a person.
@@ -145,6 +149,7 @@ impl Task {
             retry: Retry::Never,
             until: None,
             out_of_quota: true,
+            over_budget: None,
             waits_for: None,
             rejected: None,
             room,
@@ -471,6 +476,17 @@ impl Task {
             .push(format!("{engine}: it is down or out of quota, and will not be called before {until:.0}"));
         self.retry = Retry::Always;
         self.not_before(until);
+    }
+
+    /// A budget does not allow a call to the engine before its next period.
+    pub fn over_budget(&mut self, engine: &str, over: OverBudget) {
+        self.troubles.push(format!("{engine}: {over}"));
+        self.retry = Retry::Always;
+        self.not_before(over.until);
+        let is_later = self.over_budget.as_ref().is_some_and(|known| known.until <= over.until);
+        if !is_later {
+            self.over_budget = Some(over);
+        }
     }
 
     fn not_before(&mut self, moment: Timestamp) {

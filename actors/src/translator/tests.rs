@@ -57,6 +57,7 @@ async fn translate_for(target: Target, jobs: Vec<Job>, engine: &Rc<FixedEngine>)
         pauses: Pauses::new([]),
         holdings: Holdings::default(),
         blocks: Blocks::default(),
+        costs: crate::costs::Costs::default(),
         clock: clock.clone(),
         meter: Meter::default(),
         feed: Feed::default(),
@@ -65,8 +66,15 @@ async fn translate_for(target: Target, jobs: Vec<Job>, engine: &Rc<FixedEngine>)
     router.point_at(Router::new(exit_guard("router"), parts).start());
     let media = MediaPolicy::Copy { missing: MediaMissing::Publish };
     let target = Target { id: es(), media, ..target };
-    let cascade =
-        EngineCascade { cache: None, shared: None, upstreams, backoff, clock, meter: Meter::default() };
+    let cascade = EngineCascade {
+        cache: None,
+        shared: None,
+        spender: None,
+        upstreams,
+        backoff,
+        clock,
+        meter: Meter::default(),
+    };
     let targets = Arc::new(HashMap::from([(es(), target)]));
     let parts = TranslatorParts { router, targets, ledger: ledger.clone(), cascade };
     let engine: Rc<dyn Engine> = engine.clone();

@@ -154,6 +154,8 @@ pub struct Shown {
     pub messages: Vec<Recent>,
     /// Why the list may be incomplete. Only if this is `None` is a message that is not in the list certainly absent.
     pub gap: Option<String>,
+    /// How many messages the network bills for the list, on a network that charges for reading.
+    pub billed: u64,
 }
 
 /// A message on the account.

@@ -36,6 +36,12 @@ pub trait Engine {
         false
     }
 
+    /// The most that a service will bill for a call with these items, as far as one can tell before it: instructions and
+    /// answers included, repeated requests not. Nothing for an engine that charges nothing.
+    fn most_usage(&self, _items: &[Item]) -> Usage {
+        Usage::default()
+    }
+
     /// Translates `items`, whose composition follows [`Engine::composition`]. Placeholders come back as the engine left
     /// them; the caller that restores the text checks them.
     ///

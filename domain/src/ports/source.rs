@@ -27,6 +27,11 @@ pub trait Source {
     /// The position of a post in the source's order, if its id alone determines it.
     fn position(&self, id: &PostId) -> Option<u64>;
 
+    /// The most posts that the network bills for a page that is limited to this many.
+    fn most_billed(&self, limit: usize) -> u64 {
+        limit as u64
+    }
+
     /// The network's name in settings and logs, and of its circuit breaker.
     fn network(&self) -> &'static str;
 
@@ -73,6 +78,10 @@ pub struct Page {
     pub oddities: Vec<String>,
     /// Posts in a form that could not be read, newest first. They are not lost: see [`Unreadable`].
     pub unreadable: Vec<Unreadable>,
+    /// How many posts the network bills for it, on a network that charges for reading.
+    pub billed: u64,
+    /// How many accounts it bills for finding the followed one; mostly none, because that is done once.
+    pub billed_accounts: u64,
 }
 
 impl Page {

@@ -1,12 +1,12 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use jiff::SignedDuration;
-use mynah_domain::{TargetId, ports::ledger::HeldJobs};
+use mynah_domain::{Money, TargetId, ports::ledger::HeldJobs};
 
 use super::*;
 use crate::{
-    alerts::situation::{Disk, Escalation, Jobs, LoginEnd},
-    control::wire::PollerStatus,
+    alerts::situation::{BudgetUse, Disk, Escalation, Jobs, LoginEnd},
+    control::wire::{BudgetState, EngineUsage, PollerStatus},
 };
 
 fn at(hour: i64) -> Timestamp {
@@ -15,7 +15,12 @@ fn at(hour: i64) -> Timestamp {
 
 /// A service in which nothing is wrong.
 fn sound() -> Situation {
-    let engine = |name: &str| EngineStatus { engine: name.into(), state: EngineState::Ok, reason: None };
+    let engine = |name: &str| EngineStatus {
+        engine: name.into(),
+        state: EngineState::Ok,
+        reason: None,
+        usage: EngineUsage::default(),
+    };
     Situation {
         now: at(0),
         watching_since: at(-1),
@@ -39,6 +44,21 @@ fn sound() -> Situation {
     }
 }
 
+/// A budget of a dollar, of which this is spent.
+fn budget(spent: &str) -> BudgetUse {
+    let [most, spent] = ["1", spent].map(|amount| amount.parse::<Money>().unwrap());
+    let state = BudgetState {
+        setting: "budget.daily".into(),
+        scope: "everything".into(),
+        period: "daily".into(),
+        most,
+        spent,
+        left: most.less(spent),
+        until: at(24),
+    };
+    BudgetUse { state, is_short: false }
+}
+
 /// What is found: cause and subject.
 fn found(situation: &Situation) -> Vec<(&'static str, String)> {
     let (conditions, unknown) = find(situation);
@@ -54,7 +74,7 @@ fn in_a_sound_service_nothing_is_found() {
 #[test]
 fn each_cause_is_found_by_its_state() {
     type Break = fn(&mut Situation);
-    let wrong: [(&str, &str, Break); 12] = [
+    let wrong: [(&str, &str, Break); 14] = [
         ("account_blocked", "x:es", |now| now.accounts[0].blocked = Some("X refuses its keys".into())),
         ("login_ending", "mastodon:a@b.example", |now| {
             let ends = at(24 * 6);
@@ -70,6 +90,8 @@ fn each_cause_is_found_by_its_state() {
             let held = HeldJobs { jobs: 3, oldest: at(-30) };
             now.jobs.as_mut().unwrap().held.insert(TargetId::new("x", "es"), held);
         }),
+        ("budget_nearly_used", "budget.daily", |now| now.jobs.as_mut().unwrap().budgets.push(budget("0.80"))),
+        ("budget_used_up", "budget.daily", |now| now.jobs.as_mut().unwrap().budgets.push(budget("1"))),
         ("source_failing", "x:town", |now| now.sources[0].state = PollerState::Failing),
         ("source_silent", "x:town", |now| {
             let usual = Duration::from_hours(5);
@@ -98,6 +120,19 @@ fn each_cause_is_found_by_its_state() {
 }
 
 #[test]
+fn a_budget_is_used_up_when_the_rest_is_not_enough_for_a_job() {
+    let mut situation = sound();
+    situation.jobs.as_mut().unwrap().budgets.push(budget("0.79"));
+    assert_eq!(found(&situation), []);
+    situation.jobs.as_mut().unwrap().budgets[0] = BudgetUse { is_short: true, ..budget("0.85") };
+    assert_eq!(found(&situation), [("budget_used_up", "budget.daily".to_owned())]);
+    let past = Past { about: "budget.daily", seen: at(-1), seen_here: true };
+    assert!(!(BUDGET_NEARLY_USED.is_over)(&situation, &past), "it is worse, not over");
+    situation.jobs.as_mut().unwrap().budgets.clear();
+    assert!((BUDGET_NEARLY_USED.is_over)(&situation, &past));
+}
+
+#[test]
 fn a_login_counts_seven_days_before_its_end_and_after_it() {
     for (hours, is_found) in [(24 * 7 + 1, false), (24 * 7, true), (1, true), (-24, true)] {
         let mut situation = sound();
@@ -116,7 +151,17 @@ fn what_cannot_be_read_is_unknown_and_not_over() {
     (situation.jobs, situation.disk) = (None, None);
     let (conditions, unknown) = find(&situation);
     assert!(conditions.is_empty());
-    assert_eq!(unknown, ["jobs_failed", "holds_waiting", "source_silent", "disk_nearly_full"]);
+    assert_eq!(
+        unknown,
+        [
+            "jobs_failed",
+            "holds_waiting",
+            "budget_nearly_used",
+            "budget_used_up",
+            "source_silent",
+            "disk_nearly_full"
+        ]
+    );
     situation.disk_free = None;
     assert!(!find(&situation).1.contains(&"disk_nearly_full"), "nobody wants to know");
 }

@@ -13,7 +13,7 @@ use crate::{
     cli::{
         Failure, SettingsArgs,
         output::print_note,
-        trial::{self, NoSettings, TrialArgs},
+        trial::{self, NoSettings, TrialArgs, dollars},
     },
     engines::{ConfiguredEngine, unsupported},
     settings::{Needed, Settings, SettingsSources},
@@ -100,8 +100,8 @@ impl Metered {
     }
 
     /// What the engine charges for this usage, in US dollars; `None` if that is not known.
-    pub(super) fn price_of(&self, _usage: Usage) -> Option<f64> {
-        self.configured.is_free().then_some(0.0)
+    pub(super) fn price_of(&self, usage: Usage) -> Option<f64> {
+        self.configured.tariff().cost(&usage).map(dollars)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Claude, a language model of Anthropic's, by its messages API. What it shares with other models is in [`llm`](super::llm).
 //!
-//! - `answer` reads what came back for each post, `failure` what refusals mean.
+//! - `answer` reads what came back for each post, `failure` what refusals mean; `prices` is what Anthropic
+//!   charges.
 
 mod answer;
 mod failure;
+mod prices;
 mod settings;
 
 use std::fmt;
@@ -21,6 +23,7 @@ use super::{
     client,
     llm::{
         self, Model, Outcome,
+        estimate::most_usage,
         failure::without_answer,
         prompt::{Form, Prompt},
     },
@@ -133,6 +136,10 @@ impl Engine for Anthropic {
 
     fn composition(&self) -> CallShape {
         CallShape::new(self.settings.max_batch, Languages::Many)
+    }
+
+    fn most_usage(&self, items: &[Item]) -> Usage {
+        most_usage(items, Form::Object, Some(self.settings.max_tokens))
     }
 
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {

@@ -4,12 +4,13 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use config::ValueKind;
+use mynah_domain::tariff::Tariff;
 use secrecy::SecretString;
 use url::Url;
 
-use super::Anthropic;
+use super::{Anthropic, prices::PRICES};
 use crate::{
-    engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection},
+    engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, prices},
     http_client::Transport,
     settings::{
         Reader, Vault,
@@ -46,6 +47,8 @@ pub struct AnthropicSettings {
     pub connections: usize,
     /// The most posts in one call.
     pub max_batch: usize,
+    /// What Anthropic charges.
+    pub tariff: Tariff,
 }
 
 /// Where the key of the engine with this name belongs and comes from.
@@ -62,6 +65,10 @@ impl EngineKind for AnthropicKind {
         &SECRETS
     }
 
+    fn charges(&self) -> bool {
+        true
+    }
+
     fn read(
         &self,
         section: &EngineSection<'_>,
@@ -73,6 +80,8 @@ impl EngineKind for AnthropicKind {
         let max_tokens = reader.or(&section.key("max_tokens"), "8192", count(256..=131_072));
         let batch = reader.by_preset(&section.key("batch"), ["20", "40", "10"], count(1..=100));
         let connections = reader.by_preset(&section.key("connections"), ["8", "32", "2"], count(CONNECTIONS));
+        let listed = model.as_deref().and_then(|model| prices::listed(&PRICES, model));
+        let tariff = prices::by_token(section, reader, listed);
         let key = section.secret(vault, &SECRETS, &format!("a key comes from {KEYS}"));
         Some(Arc::new(AnthropicSettings {
             name: section.name.into(),
@@ -83,6 +92,7 @@ impl EngineKind for AnthropicKind {
             timeout: section.timeout?,
             connections: connections?,
             max_batch: batch?,
+            tariff: tariff?,
         }))
     }
 }
@@ -107,6 +117,10 @@ impl ConfiguredEngine for AnthropicSettings {
 
     fn longest_call(&self) -> Duration {
         self.timeout
+    }
+
+    fn tariff(&self) -> Tariff {
+        self.tariff.clone()
     }
 
     fn factory(&self, transport: Transport) -> Result<EngineFactory, String> {

@@ -69,10 +69,6 @@ impl ConfiguredEngine for ApertiumSettings {
         &self.name
     }
 
-    fn is_free(&self) -> bool {
-        true
-    }
-
     fn longest_call(&self) -> Duration {
         self.timeout
     }

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
     Language,
-    ports::engine::{CallShape, Engine, EngineError, Item, Languages, Reply},
+    ports::engine::{CallShape, Engine, EngineError, Item, Languages, Reply, Usage},
     text::MaskedText,
 };
 use secrecy::ExposeSecret as _;
@@ -159,6 +159,10 @@ impl Engine for Deepl {
     fn composition(&self) -> CallShape {
         // Most characters of posts are a byte, and none is more than four.
         CallShape::new(self.max_texts(), Languages::One).with_max_chars(self.max_bytes() / 4)
+    }
+
+    fn most_usage(&self, items: &[Item]) -> Usage {
+        Usage { billed_characters: Some(marked::most_characters(items)), ..Usage::default() }
     }
 
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {

@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use config::ValueKind;
-use mynah_domain::{Language, ports::Engine};
+use mynah_domain::{Language, Money, ports::Engine, tariff::Tariff};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -14,7 +14,7 @@ use crate::{
     http_client::Transport,
     settings::{
         Reader, Vault,
-        kinds::{CONNECTIONS, Read, base_url, choice, count, quoted, refuse, text_of},
+        kinds::{CONNECTIONS, Read, base_url, choice, count, price, quoted, refuse, text_of},
     },
 };
 
@@ -31,6 +31,10 @@ const FREE: &str = "https://api-free.deepl.com";
 const PRO: &str = "https://api.deepl.com";
 
 const OF_FREE_PLAN: &str = ":fx";
+
+/// What the Pro plan costs for a million characters, beside its monthly fee (read in November 2026). The free plan charges
+/// nothing.
+const PRO_PRICE: Money = Money::from_micros(25_000_000);
 
 /// DeepL, in the registry of engines.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub struct DeeplSettings {
     pub connections: usize,
     /// The most posts in one call.
     pub max_batch: usize,
+    /// What DeepL charges.
+    pub tariff: Tariff,
 }
 
 /// The form of address.
@@ -116,6 +122,10 @@ impl EngineKind for DeeplKind {
         &SECRETS
     }
 
+    fn charges(&self) -> bool {
+        true
+    }
+
     fn read(
         &self,
         section: &EngineSection<'_>,
@@ -128,16 +138,21 @@ impl EngineKind for DeeplKind {
         let glossary_id = reader.optional(&section.key("glossary_id"), glossary_id);
         let batch = reader.by_preset(&section.key("batch"), ["20", "50", "10"], count(1..=MAX_TEXTS));
         let connections = reader.by_preset(&section.key("connections"), ["8", "32", "2"], count(CONNECTIONS));
+        let price = reader.optional(&section.key("price_characters"), price);
         let key = section.secret(vault, &SECRETS, &format!("keys are at {KEYS}"));
+        let (key, price) = (key?, price.ok()?);
+        let is_free = key.expose_secret().ends_with(OF_FREE_PLAN);
+        let price = price.unwrap_or(if is_free { Money::ZERO } else { PRO_PRICE });
         Some(Arc::new(DeeplSettings {
             name: section.name.into(),
             base_url: base_url.ok()?,
-            key: key?,
+            key,
             formality: formality?,
             glossary_id: glossary_id.ok()?,
             timeout: section.timeout?,
             connections: connections?,
             max_batch: batch?,
+            tariff: Tariff::Characters(price),
         }))
     }
 }
@@ -163,6 +178,10 @@ impl ConfiguredEngine for DeeplSettings {
 
     fn longest_call(&self) -> Duration {
         self.timeout
+    }
+
+    fn tariff(&self) -> Tariff {
+        self.tariff.clone()
     }
 
     fn factory(&self, transport: Transport) -> Result<EngineFactory, String> {
@@ -192,6 +211,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             connections: 1,
             max_batch: 1,
+            tariff: Tariff::Free,
         }
     }
 

@@ -32,6 +32,7 @@ impl InSandbox for DeeplSettings {
             timeout: Duration::from_secs(20),
             connections: 2,
             max_batch: 20,
+            tariff: mynah_domain::tariff::Tariff::Free,
         }
     }
 

@@ -123,10 +123,6 @@ impl ConfiguredEngine for FirefoxSettings {
         &self.name
     }
 
-    fn is_free(&self) -> bool {
-        true
-    }
-
     fn longest_call(&self) -> Duration {
         self.timeout
     }

@@ -1,12 +1,14 @@
 //! Gemini: a language model of Google's, asked for several posts at once. It translates best of all; what it shares with other
 //! models is in [`llm`](super::llm).
 //!
+//! - `prices` is what Google charges.
 //! - `request` writes the body of a call, `answer` reads what came back for each post, `failure` what its refusals mean.
 
 mod answer;
 mod failure;
 #[cfg(test)]
 mod generated;
+mod prices;
 mod request;
 mod settings;
 
@@ -22,7 +24,12 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     client,
-    llm::{self, Model, Outcome, failure::without_answer, prompt::Prompt},
+    llm::{
+        self, Model, Outcome,
+        estimate::most_usage,
+        failure::without_answer,
+        prompt::{Form, Prompt},
+    },
 };
 use crate::http_client::{HttpClient, Request, Transport};
 
@@ -113,6 +120,10 @@ impl Engine for Gemini {
         CallShape::new(self.settings.max_batch, Languages::Many)
     }
 
+    fn most_usage(&self, items: &[Item]) -> Usage {
+        most_usage(items, Form::Array, None)
+    }
+
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
         llm::translate(self, items, self.composition().max_items()).await
     }
@@ -120,6 +131,7 @@ impl Engine for Gemini {
 
 #[cfg(test)]
 mod tests {
+    use mynah_domain::tariff::Tariff;
     use std::{
         sync::{Arc, Mutex},
         time::Duration,
@@ -210,6 +222,7 @@ mod tests {
                 timeout: Duration::from_secs(5),
                 connections: 2,
                 max_batch: 4,
+                tariff: Tariff::Free,
             };
             Gemini::new(settings, Transport::default())
         }

@@ -4,12 +4,13 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use config::ValueKind;
+use mynah_domain::tariff::Tariff;
 use secrecy::SecretString;
 use url::Url;
 
-use super::Gemini;
+use super::{Gemini, prices::PRICES};
 use crate::{
-    engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection},
+    engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, prices},
     http_client::Transport,
     settings::{
         Reader, Vault,
@@ -48,6 +49,8 @@ pub struct GeminiSettings {
     pub connections: usize,
     /// The most posts in one call.
     pub max_batch: usize,
+    /// What Google charges.
+    pub tariff: Tariff,
 }
 
 impl EngineKind for GeminiKind {
@@ -57,6 +60,10 @@ impl EngineKind for GeminiKind {
 
     fn secrets(&self) -> &'static [&'static str] {
         &SECRETS
+    }
+
+    fn charges(&self) -> bool {
+        true
     }
 
     fn read(
@@ -70,6 +77,8 @@ impl EngineKind for GeminiKind {
             reader.or(&section.key("base_url"), "https://generativelanguage.googleapis.com", base_url);
         let batch = reader.by_preset(&section.key("batch"), ["20", "40", "10"], count(1..=100));
         let connections = reader.by_preset(&section.key("connections"), ["8", "32", "2"], count(CONNECTIONS));
+        let listed = model.as_deref().and_then(|model| prices::listed(&PRICES, model));
+        let tariff = prices::by_token(section, reader, listed);
         let key =
             section.secret(vault, self.secrets(), "a key is free at https://aistudio.google.com/apikey");
         Some(Arc::new(GeminiSettings {
@@ -80,6 +89,7 @@ impl EngineKind for GeminiKind {
             timeout: section.timeout?,
             connections: connections?,
             max_batch: batch?,
+            tariff: tariff?,
         }))
     }
 }
@@ -105,6 +115,10 @@ impl ConfiguredEngine for GeminiSettings {
 
     fn longest_call(&self) -> Duration {
         self.timeout
+    }
+
+    fn tariff(&self) -> Tariff {
+        self.tariff.clone()
     }
 
     fn factory(&self, transport: Transport) -> Result<EngineFactory, String> {

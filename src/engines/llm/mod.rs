@@ -6,6 +6,7 @@
 //! - `ids` names the items of a request, and `echo` finds translations under the id of another post.
 //! - `list` finds the translations in the text that a model wrote, and `body` that text in the service's answer.
 //! - `schema` is what an answer looks like, for services that hold a model to it.
+//! - `estimate` is how many tokens a request will have at most.
 //! - `failure` reads what failed calls of all services have in common.
 //! - [`translate`] asks a [`Model`] for items. An answer that is spoiled as a whole (refused, cut off, no list) is often the
 //!   fault of one post in it, so the posts are asked for again in halves, until that one is alone. Of an answer with a few
@@ -16,6 +17,7 @@
 
 pub(crate) mod body;
 pub(crate) mod echo;
+pub(crate) mod estimate;
 pub(crate) mod failure;
 pub(crate) mod ids;
 pub(crate) mod list;

@@ -22,6 +22,20 @@ use mynah_domain::{
 use super::lines::Part;
 use markup::{Form, Marked, Plain};
 
+/// The most characters that a number between brackets has.
+const BRACKETED: u64 = 8;
+
+/// The most characters that a service counts in a request for these items: their words, and what placeholders become.
+pub(crate) fn most_characters(items: &[Item]) -> u64 {
+    let count = |text: &str| text.chars().count() as u64;
+    let of_item = |item: &Item| {
+        let words: u64 = item.text.words().map(count).sum();
+        let placeholders = item.text.placeholders().count() as u64 * BRACKETED;
+        words + placeholders + item.stands_for.iter().map(|(_, thing)| count(thing)).sum::<u64>()
+    };
+    items.iter().filter(|item| item.text.has_words()).map(of_item).sum()
+}
+
 /// Answers one request.
 pub(crate) trait Service {
     /// What errors call it, `DeepL`.

@@ -287,6 +287,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             connections: 1,
             max_batch: 1,
+            tariff: mynah_domain::tariff::Tariff::Free,
         }
     }
 

@@ -4,9 +4,11 @@
 //!
 //! - `service` has the defaults of each service, `wire` what a service turned out not to accept.
 //! - `request` writes the body of a call, `answer` reads what came back for each post, `failure` what refusals mean.
+//! - `prices` is what OpenAI charges.
 
 mod answer;
 mod failure;
+mod prices;
 mod request;
 mod service;
 mod settings;
@@ -26,7 +28,12 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     client,
-    llm::{self, Model, Outcome, failure::without_answer, prompt::Prompt},
+    llm::{
+        self, Model, Outcome,
+        estimate::most_usage,
+        failure::without_answer,
+        prompt::{Form, Prompt},
+    },
 };
 use crate::http_client::{Answer, HttpClient, Request, Transport};
 use answer::Read;
@@ -155,6 +162,10 @@ impl Engine for OpenAi {
 
     fn composition(&self) -> CallShape {
         CallShape::new(self.settings.max_batch, Languages::Many)
+    }
+
+    fn most_usage(&self, items: &[Item]) -> Usage {
+        most_usage(items, Form::Object, Some(self.settings.max_tokens))
     }
 
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {

@@ -4,16 +4,18 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use config::ValueKind;
+use mynah_domain::tariff::Tariff;
 use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::{
     OpenAi,
+    prices::PRICES,
     service::{Defaults, Service},
     wire::Wire,
 };
 use crate::{
-    engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection},
+    engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, prices},
     http_client::Transport,
     settings::{
         Found, Reader, Reported, Vault,
@@ -62,6 +64,8 @@ pub struct OpenAiSettings {
     pub connections: usize,
     /// The most posts in one call.
     pub max_batch: usize,
+    /// What the service charges.
+    pub tariff: Tariff,
 }
 
 impl OpenAiSettings {
@@ -83,6 +87,10 @@ impl EngineKind for OpenAiKind {
 
     fn secrets(&self) -> &'static [&'static str] {
         &SECRETS
+    }
+
+    fn charges(&self) -> bool {
+        true
     }
 
     fn read(
@@ -117,6 +125,13 @@ impl EngineKind for OpenAiKind {
         let batch = reader.by_preset(&section.key("batch"), ["20", "40", "10"], count(1..=100));
         let connections = reader.by_preset(&section.key("connections"), ["8", "32", "2"], count(CONNECTIONS));
         let timeout = reader.optional(&section.key("timeout"), call);
+        let listed = match (service.unwrap_or(Service::OpenAi), base_url.as_ref()) {
+            (_, Some(url)) if is_loopback(url) => Some(prices::FREE),
+            (Service::OpenAi, _) => model.as_deref().and_then(|model| prices::listed(&PRICES, model)),
+            (Service::Ollama, _) => Some(prices::FREE),
+            _ => None,
+        };
+        let tariff = prices::by_token(section, reader, listed);
         let key = key(section, vault, defaults, base_url.as_ref());
         Some(Arc::new(OpenAiSettings {
             name: section.name.into(),
@@ -132,6 +147,7 @@ impl EngineKind for OpenAiKind {
             },
             connections: connections?,
             max_batch: batch?,
+            tariff: tariff?,
         }))
     }
 }
@@ -178,12 +194,12 @@ impl ConfiguredEngine for OpenAiSettings {
         &self.name
     }
 
-    fn is_free(&self) -> bool {
-        is_loopback(&self.base_url)
-    }
-
     fn longest_call(&self) -> Duration {
         self.timeout
+    }
+
+    fn tariff(&self) -> Tariff {
+        self.tariff.clone()
     }
 
     fn factory(&self, transport: Transport) -> Result<EngineFactory, String> {

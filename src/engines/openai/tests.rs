@@ -93,6 +93,7 @@ impl Fake {
             timeout: Duration::from_secs(5),
             connections: 2,
             max_batch: 4,
+            tariff: mynah_domain::tariff::Tariff::Free,
         }
     }
 

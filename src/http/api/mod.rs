@@ -2,6 +2,7 @@
 
 mod actors;
 mod alerts;
+mod costs;
 mod events;
 mod instances;
 mod jobs;
@@ -49,6 +50,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/metrics").get(stats::metrics))
         .service(web::resource("/events").get(events::events))
         .service(web::resource("/api/status").get(status::status))
+        .service(web::resource("/api/costs").get(costs::costs))
         .service(web::resource("/api/stats").get(stats::stats))
         .service(web::resource("/api/actors").get(actors::list))
         .service(web::resource("/api/actors/{name}/restart").post(actors::restart))

@@ -30,6 +30,7 @@ pub(super) async fn status(control: Data<Control>) -> Result<Json<Status>, ApiEr
             engine.usage = used.map(|(_, usage)| (*usage).into()).unwrap_or_default();
         }
     }
+    let spent = overview.spent().await?;
     let poller = PollerStatus::worst(&sources).unwrap_or_default();
-    Ok(Json(Status { state, reasons, degraded, accounts, sources, poller, engines }))
+    Ok(Json(Status { state, reasons, degraded, accounts, sources, poller, engines, spent }))
 }

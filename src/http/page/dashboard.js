@@ -241,6 +241,23 @@ function drawStatus({ state, reasons, degraded, accounts, sources }, stats) {
   );
 }
 
+/// What was spent, and what is left of the budgets; nothing where nothing costs money.
+function drawCosts(spent) {
+  by("costs").hidden = !spent;
+  if (!spent) return;
+  const services = spent.services.map(({ service, purpose, this_month }) => `${service} ${purpose} $${this_month}`);
+  by("spent").textContent =
+    [`today $${spent.today}`, `this month $${spent.this_month}`, ...services].join(" · ");
+  by("budgets-table").hidden = !spent.budgets.length;
+  by("budgets").replaceChildren(...spent.budgets.map((budget) => element("tr", [
+    cell("", budget.setting, "name"),
+    cell("For", budget.scope),
+    cell("Left", `$${budget.left}`, Number(budget.spent) >= 0.8 * Number(budget.most) ? "warn" : "good"),
+    cell("Of", `$${budget.most}`),
+    cell("Until", new Date(budget.until).toLocaleString()),
+  ])));
+}
+
 function drawCalls(stats) {
   by("calls").replaceChildren(...Object.entries(stats.operations).map(([name, made]) => element("tr", [
     cell("", name, "name"),
@@ -382,6 +399,7 @@ async function refresh() {
     if (seen.length > SAMPLES) seen.shift();
     by("token-form").hidden = true;
     drawStatus(status, stats);
+    drawCosts(status.spent);
     drawPipeline(stats, actors);
     drawCharts();
     // Do not move a control that someone is about to press.

@@ -107,7 +107,7 @@ impl Table {
 
 use Kind::{Integer as I, Json as J, Text as T};
 
-pub(super) static TABLES: [Table; 7] = [
+pub(super) static TABLES: [Table; 9] = [
     Table {
         name: "posts",
         key: 2,
@@ -164,6 +164,38 @@ pub(super) static TABLES: [Table; 7] = [
             ("key", T),
             ("reply_root", T),
             ("reply_parent", T),
+            ("cost", I),
+            ("cost_day", T),
+            ("cost_service", T),
+        ],
+        condition: "true",
+    },
+    Table {
+        name: "spending",
+        key: 5,
+        columns: &[
+            ("day", T),
+            ("source", T),
+            ("target", T),
+            ("service", T),
+            ("purpose", T),
+            ("micros", I),
+            ("units", I),
+        ],
+        condition: "true",
+    },
+    Table {
+        name: "reservations",
+        key: 6,
+        columns: &[
+            ("key", I),
+            ("day", T),
+            ("source", T),
+            ("target", T),
+            ("service", T),
+            ("purpose", T),
+            ("micros", I),
+            ("units", I),
         ],
         condition: "true",
     },

@@ -11,13 +11,16 @@ use std::{
 };
 
 use deadpool_postgres::Object;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use mynah_actors::failpoint;
 use mynah_domain::{
     AccountId, JobEvent, JobId, JobState, PostId,
+    budget::{Charge, OverBudget, Scope},
     ports::{
         leases::LeaseName,
-        ledger::{Advanced, Change, ChangeError, Checkpoint, RecordPage, Recorded},
+        ledger::{
+            Advanced, Change, ChangeError, Checkpoint, RecordPage, Recorded, Reservation, ReservationKey,
+        },
     },
 };
 
@@ -27,12 +30,14 @@ use super::{
         recording,
         restored::Restored,
         settled::Settled,
+        spending::{Book, Rows, micros},
     },
     errors::{Error, Result},
     fences::{Fences, Needed},
     load,
     pages::{NewPost, Timeline, TimelineState},
     rows::to_json,
+    spending::Loaded,
     store,
 };
 
@@ -46,6 +51,12 @@ pub(super) enum Command {
     Advance(Arc<[Change]>, Timestamp),
     /// A page of a source.
     Record(Arc<RecordPage>, Timestamp),
+    /// A reservation.
+    Reserve(Arc<Reservation>),
+    /// What a reservation became.
+    Settle(ReservationKey, Arc<[Charge]>),
+    /// Charges without a reservation.
+    Charge(Arc<[Charge]>),
 }
 
 /// The answer to a command.
@@ -53,6 +64,8 @@ pub(super) enum Command {
 pub(super) enum Answer {
     Advanced(Vec<std::result::Result<Advanced, ChangeError>>),
     Recorded(std::result::Result<Recorded, LeaseName>),
+    Reserved(std::result::Result<(), OverBudget>),
+    Charged,
 }
 
 /// The rows that a transaction reads, and what it does to them.
@@ -69,6 +82,9 @@ pub(super) struct Batch {
     pub(super) restored: Option<Restored>,
     pub(super) checkpoints: BTreeMap<String, Checkpoint>,
     pub(super) settled: Settled,
+    /// What was spent and is reserved, as it was read, and what changes.
+    pub(super) money: Loaded,
+    pub(super) book: Book,
     /// Posts whose texts must still be on record when this is written.
     pub(super) with_text: BTreeSet<(Arc<str>, PostId)>,
     pub(super) needed: Needed,
@@ -124,17 +140,35 @@ pub(super) struct Begun {
     pub(super) reply: Option<(String, String)>,
     pub(super) after: Option<PostId>,
     pub(super) sent_at: Option<i64>,
+    /// What it cost, on which day, and who charges it.
+    pub(super) cost: Option<(i64, String, Arc<str>)>,
 }
 
-impl OnRecord for Entry {
-    type Error = Infallible;
+/// A job, and what was read about money.
+struct Known<'a> {
+    entry: &'a Entry,
+    money: &'a Loaded,
+}
 
+impl OnRecord for Known<'_> {
     fn parts_translated(&self, _: JobId) -> std::result::Result<u32, Infallible> {
-        Ok(self.parts_translated)
+        Ok(self.entry.parts_translated)
     }
 
     fn is_forgotten(&self, _: JobId) -> std::result::Result<bool, Infallible> {
-        Ok(self.is_forgotten)
+        Ok(self.entry.is_forgotten)
+    }
+}
+
+impl Rows for Known<'_> {
+    type Error = Infallible;
+
+    fn sum(&self, scope: &Scope, since: Date) -> std::result::Result<i128, Infallible> {
+        self.money.sum(scope, since)
+    }
+
+    fn reservation(&self, key: ReservationKey) -> std::result::Result<Vec<Charge>, Infallible> {
+        self.money.reservation(key)
     }
 }
 
@@ -202,7 +236,9 @@ async fn write(db: &Object, batch: &mut Batch, fences: &Fences) -> Result<Writte
 
 impl Batch {
     fn changes_nothing(&self) -> bool {
-        self.checkpoints.is_empty() && !self.jobs.values().any(|entry| entry.changed_at.is_some())
+        self.checkpoints.is_empty()
+            && !self.book.is_changed()
+            && !self.jobs.values().any(|entry| entry.changed_at.is_some())
     }
 
     fn decide(&mut self, command: &Command, fences: &Fences) -> Result<Answer> {
@@ -213,6 +249,25 @@ impl Batch {
                 .collect::<Result<_>>()
                 .map(Answer::Advanced),
             Command::Record(page, now) => self.record(page, *now, fences).map(Answer::Recorded),
+            Command::Reserve(reservation) => match self.book.reserve(&self.money, reservation) {
+                Err(never) => match never {},
+                Ok(reserved) => Ok(Answer::Reserved(reserved)),
+            },
+            Command::Settle(key, charges) => {
+                self.settle(*key, charges);
+                Ok(Answer::Charged)
+            }
+            Command::Charge(charges) => {
+                self.book.charge(charges);
+                Ok(Answer::Charged)
+            }
+        }
+    }
+
+    fn settle(&mut self, key: ReservationKey, charges: &[Charge]) {
+        match self.book.settle(&self.money, key, charges) {
+            Err(never) => match never {},
+            Ok(()) => {}
         }
     }
 
@@ -228,6 +283,9 @@ impl Batch {
         }
         let recorded = recording::record(&mut Timeline::new(self, &page.source, now, fences), page)?;
         self.checkpoints.insert(page.source.clone(), page.checkpoint.clone());
+        if let Some((key, charges)) = &page.settles {
+            self.settle(*key, charges);
+        }
         Ok(Ok(recorded))
     }
 
@@ -248,7 +306,8 @@ impl Batch {
             return Ok(Err(ChangeError::NoSuchJob(id)));
         };
         let mut row = entry.row.clone();
-        let decided = match decide(&mut row, change, entry) {
+        let known = Known { entry, money: &self.money };
+        let decided = match decide(&mut row, change, &known, &mut self.book) {
             Err(never) => match never {},
             Ok(Err(error)) => return Ok(Err(error)),
             Ok(Ok(decided)) => decided,
@@ -260,6 +319,7 @@ impl Batch {
             if let JobEvent::PartBegun { account, .. } = event
                 && let Err(lease) = self.needed.holds(LeaseName::Account(account.clone()), fences)
             {
+                self.book.undo();
                 return Ok(Err(ChangeError::NotHeld { job: id, lease }));
             }
         }
@@ -296,7 +356,8 @@ impl Entry {
     /// Applies an event's effect on a part of the job.
     fn take(&mut self, event: &JobEvent, at: i64, newest: &mut HashMap<AccountId, Option<PostId>>) {
         match event {
-            JobEvent::PartBegun { part, account, text, key, reply } => {
+            JobEvent::PartBegun { part, account, text, key, reply, cost } => {
+                let cost = cost.as_ref();
                 let begun = Begun {
                     text: text.clone(),
                     intent_at: at,
@@ -304,6 +365,7 @@ impl Entry {
                     reply: reply.as_ref().map(|reply| (reply.root.0.clone(), reply.parent.0.clone())),
                     after: newest.get(account).cloned().flatten(),
                     sent_at: None,
+                    cost: cost.map(|cost| (micros(cost.amount), cost.day.to_string(), cost.service.clone())),
                 };
                 let change = PartChange::Begun(Box::new(begun));
                 self.parts.insert(*part, Part { account: account.clone(), remote_id: None, change });

@@ -6,7 +6,10 @@ use std::{
 };
 
 use deadpool_postgres::Object;
-use mynah_domain::{AccountId, JobEvent, JobId, PostId, ports::ledger::Change};
+use mynah_domain::{
+    AccountId, JobEvent, JobId, PostId,
+    ports::ledger::{Change, ReservationKey},
+};
 use tokio_postgres::Row;
 
 use super::{
@@ -14,6 +17,7 @@ use super::{
         decision::JobRow,
         recording::OnRecord,
         restored::{FACT, Restored},
+        spending::of_part,
     },
     batch::{Batch, Command, Entry, Part, PartChange},
     errors::Result,
@@ -21,6 +25,7 @@ use super::{
     pages::TimelineState,
     pipeline::Pipeline,
     rows::{count, get, id, state, storable, target},
+    spending,
 };
 
 /// The columns of a job, for [`entry`].
@@ -41,8 +46,7 @@ fn jobs() -> String {
 }
 
 /// What is on record of the parts of jobs, for [`add_jobs`].
-pub(super) const PARTS: &str =
-    "SELECT job, part, account, remote_id FROM publications WHERE job = ANY($1::bigint[])";
+pub(super) const PARTS: &str = "SELECT job, part, account, remote_id, cost, cost_day, cost_service FROM publications WHERE job = ANY($1::bigint[])";
 
 const NEWEST: &str = "
     SELECT accounts.account, (
@@ -77,6 +81,7 @@ struct Wanted<'a> {
     jobs: BTreeMap<JobId, (bool, bool)>,
     accounts: BTreeSet<&'a AccountId>,
     posts: BTreeMap<&'a str, BTreeSet<&'a PostId>>,
+    money: spending::Wanted,
 }
 
 impl<'a> Wanted<'a> {
@@ -91,20 +96,33 @@ impl<'a> Wanted<'a> {
                         ids.insert(&record.post.id);
                         ids.extend(&record.post.versions);
                     }
+                    if let Some((key, _)) = &page.settles {
+                        wanted.money.reservation(*key);
+                    }
                 }
+                Command::Reserve(reservation) => {
+                    wanted.money.reservation(reservation.key);
+                    wanted.money.limits(&reservation.limits);
+                }
+                Command::Settle(key, _) => wanted.money.reservation(*key),
+                Command::Charge(_) => {}
             }
         }
         wanted
     }
 
     fn change(&mut self, change: &'a Change) {
+        self.money.reservation(ReservationKey::of_job(change.job()));
         let (counts, releases) = self.jobs.entry(change.job()).or_default();
         for event in change.events() {
             match event {
                 JobEvent::Published => *counts = true,
                 JobEvent::Released { .. } | JobEvent::Restored { .. } => *releases = true,
-                JobEvent::PartBegun { account, .. } => {
+                JobEvent::PartBegun { account, cost, .. } => {
                     self.accounts.insert(account);
+                    if let Some(cost) = cost {
+                        self.money.limits(&cost.limits);
+                    }
                 }
                 _ => {}
             }
@@ -136,6 +154,7 @@ pub(super) async fn load(db: &Object, commands: &[Command], batch: &mut Batch) -
             pipeline.query(sql, vec![Box::new(source.clone()), Box::new(ids.clone())]).await?;
         }
     }
+    wanted.money.ask(&mut pipeline).await?;
     let mut answers = pipeline.run().await?.into_iter();
     let mut next = || answers.next().map(|answer| answer.rows).unwrap_or_default();
     if !wanted.jobs.is_empty() {
@@ -167,6 +186,7 @@ pub(super) async fn load(db: &Object, commands: &[Command], batch: &mut Batch) -
             batch.jobs.entry(job).or_insert(entry);
         }
     }
+    batch.money = wanted.money.answered(&mut answers)?;
     Ok(())
 }
 
@@ -177,6 +197,7 @@ pub(super) fn add_jobs(batch: &mut Batch, jobs: &[Row], parts: &[Row]) -> Result
         let (job, mut entry) = entry(row)?;
         // A batch has many jobs of few sources.
         let source = sources.entry(entry.source.to_string()).or_insert_with(|| entry.source.clone());
+        entry.row.source = source.clone();
         entry.source = source.clone();
         batch.jobs.insert(job, entry);
     }
@@ -185,6 +206,11 @@ pub(super) fn add_jobs(batch: &mut Batch, jobs: &[Row], parts: &[Row]) -> Result
         let Some(entry) = batch.jobs.get_mut(&JobId(get(row, 0)?)) else { continue };
         let remote_id = get::<Option<String>>(row, 3)?.map(PostId);
         entry.row.parts.insert(part, remote_id.clone());
+        if let Some(cost) = get::<Option<i64>>(row, 4)? {
+            let day = spending::day(get(row, 5)?)?;
+            let charge = of_part((&entry.row.source, &entry.row.target), cost, day, get(row, 6)?);
+            entry.row.charges.insert(part, charge);
+        }
         let account = AccountId::from(get::<&str>(row, 2)?);
         entry.parts.insert(part, Part { account, remote_id, change: PartChange::Nothing });
     }
@@ -193,7 +219,9 @@ pub(super) fn add_jobs(batch: &mut Batch, jobs: &[Row], parts: &[Row]) -> Result
 
 /// Reads the columns [`COLUMNS`], and behind them how many parts the translation has and whether the post is forgotten.
 fn entry(row: &Row) -> Result<(JobId, Entry)> {
+    let source: Arc<str> = get::<&str>(row, 1)?.into();
     let read = JobRow {
+        source: source.clone(),
         target: target(row, 4)?,
         state: state(row, 5)?,
         token: get(row, 6)?,
@@ -203,11 +231,12 @@ fn entry(row: &Row) -> Result<(JobId, Entry)> {
         reason: get(row, 10)?,
         last_change: get(row, 11)?,
         parts: BTreeMap::new(),
+        charges: BTreeMap::new(),
     };
     let entry = Entry {
         version: (read.token, read.state, read.last_change),
         row: read,
-        source: get::<&str>(row, 1)?.into(),
+        source,
         post: id(row, 2)?,
         position: get(row, 3)?,
         parts: BTreeMap::new(),

@@ -10,6 +10,7 @@
 //! - [`batch`], [`load`], [`pages`], [`store`], [`pipeline`]: such a transaction: reading, deciding, writing.
 //! - [`fences`], [`leases`]: what this process may write, and who works for what.
 //! - [`line`], [`posts`], [`publications`], [`states`], [`listing`], [`facts`]: queries.
+//! - [`spending`]: what was spent and what is reserved.
 //! - [`recover`], [`retention`], [`copying`], [`restored`]: taking jobs back, removing texts, copying a whole ledger, and
 //!   what a restored one must not do.
 //! - [`engine`]: what only PostgreSQL itself can do.
@@ -39,6 +40,7 @@ mod restored;
 mod retention;
 mod rows;
 mod schema;
+mod spending;
 mod states;
 mod store;
 mod thread;
@@ -49,16 +51,17 @@ use std::{collections::BTreeMap, fs::File, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use deadpool_postgres::Object;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use mynah_domain::{
     AccountId, Job, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
+    budget::{Charge, OverBudget},
     caps::Spent,
     ports::{
         Clock, Facts, LedgerError, Listing, Retention, Work,
         leases::{HeldLeases, InstanceId},
         ledger::{
             Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
-            NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
+            NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation, ReservationKey, Spending,
         },
     },
 };
@@ -215,7 +218,7 @@ impl Work for PostgresLedger {
     async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
         match self.writer.ask(Command::Record(Arc::new(page), self.clock.now())).await? {
             Answer::Recorded(recorded) => recorded.map_err(LedgerError::NotHeld),
-            Answer::Advanced(_) => Err(mixed_up()),
+            _ => Err(mixed_up()),
         }
     }
 
@@ -240,7 +243,7 @@ impl Work for PostgresLedger {
     ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
         match self.writer.ask(Command::Advance(changes, self.clock.now())).await? {
             Answer::Advanced(answers) => Ok(answers),
-            Answer::Recorded(_) => Err(mixed_up()),
+            _ => Err(mixed_up()),
         }
     }
 
@@ -350,5 +353,27 @@ impl Retention for PostgresLedger {
 
     async fn compact(&self) -> Result<(), LedgerError> {
         self.call_for(engine::REWRITE, async move |db| engine::rewrite(db).await).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Spending for PostgresLedger {
+    async fn reserve(&self, reservation: Reservation) -> Result<Result<(), OverBudget>, LedgerError> {
+        match self.writer.ask(Command::Reserve(Arc::new(reservation))).await? {
+            Answer::Reserved(reserved) => Ok(reserved),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn settle(&self, key: ReservationKey, charges: Vec<Charge>) -> Result<(), LedgerError> {
+        self.writer.ask(Command::Settle(key, charges.into())).await.map(drop)
+    }
+
+    async fn charge(&self, charges: Vec<Charge>) -> Result<(), LedgerError> {
+        self.writer.ask(Command::Charge(charges.into())).await.map(drop)
+    }
+
+    async fn charges(&self, since: Date) -> Result<Vec<Charge>, LedgerError> {
+        self.call(async move |db| spending::charges(db, since).await).await
     }
 }

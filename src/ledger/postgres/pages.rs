@@ -131,6 +131,7 @@ impl Pages for Timeline<'_> {
         self.batch.settled.came_to(target, state);
         self.batch.new_jobs.push(Entry {
             row: JobRow {
+                source: self.source.clone(),
                 target: target.clone(),
                 state,
                 token: 0,
@@ -140,6 +141,7 @@ impl Pages for Timeline<'_> {
                 reason,
                 last_change: None,
                 parts: BTreeMap::new(),
+                charges: BTreeMap::new(),
             },
             source: self.source.clone(),
             post: post.id.clone(),

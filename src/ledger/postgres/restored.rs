@@ -59,6 +59,8 @@ async fn mark(db: &mut Object, now: Timestamp) -> Result<u64> {
     transaction
         .execute("DELETE FROM publications WHERE job = ANY($1::bigint[]) AND remote_id IS NULL", &[&ids])
         .await?;
+    // What the withdrawn parts cost stays spent: they may be on the account.
+    transaction.execute("DELETE FROM reservations WHERE key = ANY($1::bigint[])", &[&ids]).await?;
     transaction
         .execute("UPDATE jobs SET state = 'unknown', updated_at = $1 WHERE state = 'publishing'", &[&at])
         .await?;

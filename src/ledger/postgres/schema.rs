@@ -16,9 +16,10 @@ pub(super) struct Migration {
 pub(super) const OPEN: &str = "jobs.stand = 2";
 
 /// The migrations; a ledger's format is their number. A released migration never changes.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    is_rolling: false,
-    sql: r#"
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        is_rolling: false,
+        sql: r#"
     CREATE TABLE posts (
         source       TEXT COLLATE "C" NOT NULL,
         id           TEXT COLLATE "C" NOT NULL,
@@ -109,4 +110,41 @@ pub(super) const MIGRATIONS: &[Migration] = &[Migration {
         until   TIMESTAMPTZ NOT NULL
     ) WITH (fillfactor = 50);
     "#,
-}];
+    },
+    // Money. Instances of the version before this one spend without a budget and without a record.
+    Migration {
+        is_rolling: true,
+        sql: r#"
+    CREATE TABLE spending (
+        day     TEXT COLLATE "C" NOT NULL,
+        source  TEXT COLLATE "C" NOT NULL,
+        target  TEXT COLLATE "C" NOT NULL,
+        service TEXT COLLATE "C" NOT NULL,
+        purpose TEXT COLLATE "C" NOT NULL,
+        micros  BIGINT NOT NULL,
+        units   BIGINT NOT NULL,
+        PRIMARY KEY (day, source, target, service, purpose)
+    ) WITH (fillfactor = 50);
+    CREATE TABLE reservations (
+        key     BIGINT NOT NULL,
+        day     TEXT COLLATE "C" NOT NULL,
+        source  TEXT COLLATE "C" NOT NULL,
+        target  TEXT COLLATE "C" NOT NULL,
+        service TEXT COLLATE "C" NOT NULL,
+        purpose TEXT COLLATE "C" NOT NULL,
+        micros  BIGINT NOT NULL,
+        units   BIGINT NOT NULL,
+        PRIMARY KEY (key, day, source, target, service, purpose)
+    );
+    CREATE INDEX reservations_by_day ON reservations (day);
+
+    -- One row, which every transaction changes that spends money under a limit.
+    CREATE TABLE spending_version (version BIGINT NOT NULL) WITH (fillfactor = 50);
+    INSERT INTO spending_version VALUES (0);
+
+    ALTER TABLE publications ADD COLUMN cost BIGINT;
+    ALTER TABLE publications ADD COLUMN cost_day TEXT COLLATE "C";
+    ALTER TABLE publications ADD COLUMN cost_service TEXT COLLATE "C";
+    "#,
+    },
+];

@@ -12,6 +12,7 @@ use super::{
     fences::{self, Fences},
     pipeline::Pipeline,
     rows::{get, storable, to_integer, to_json},
+    spending,
 };
 
 /// Locks posts whose texts must be on record: removing them waits, and so does this for a removal.
@@ -74,9 +75,10 @@ const ABSENT_PARTS: &str = "
     WHERE publications.job = absent.job AND publications.part = absent.part AND publications.remote_id IS NULL";
 
 const NEW_PARTS: &str = "
-    INSERT INTO publications (job, part, account, text, intent_at, key, reply_root, reply_parent, after, remote_id, sent_at)
+    INSERT INTO publications (job, part, account, text, intent_at, key, reply_root, reply_parent, after, remote_id, sent_at,
+                              cost, cost_day, cost_service)
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
-                         $8::text[], $9::text[], $10::text[], $11::bigint[])";
+                         $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::text[])";
 
 const SENT_PARTS: &str = "
     UPDATE publications SET remote_id = sent.remote_id, sent_at = sent.at
@@ -119,6 +121,7 @@ pub(super) async fn store(db: &Object, batch: &mut Batch, fences: &Fences) -> Re
     writing.jobs(batch).await?;
     writing.parts(batch).await?;
     writing.settled(batch).await?;
+    writing.spending(batch).await?;
     let Writing { pipeline, checks } = writing;
     let answers = match pipeline.run().await {
         // Another process added the same post or part. What was read is outdated.
@@ -291,6 +294,9 @@ impl Writing<'_> {
                 column!(begun, |(.., begun)| id(begun.after.as_ref())),
                 column!(begun, |(_, _, part, _)| id(part.remote_id.as_ref())),
                 column!(begun, |(.., begun)| begun.sent_at),
+                column!(begun, |(.., begun)| begun.cost.as_ref().map(|(cost, ..)| *cost)),
+                column!(begun, |(.., begun)| begun.cost.as_ref().map(|(_, day, _)| day.clone())),
+                column!(begun, |(.., begun)| begun.cost.as_ref().map(|(.., service)| text(service))),
             ];
             self.execute(NEW_PARTS, Check::Changed(begun.len()), values).await?;
         }
@@ -321,6 +327,31 @@ impl Writing<'_> {
                 column!(counts, |(.., jobs)| to_integer(*jobs)),
             ];
             self.execute(SETTLED, Check::Nothing, values).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Writing<'_> {
+    async fn spending(&mut self, batch: &Batch) -> Result<()> {
+        let book = &batch.book;
+        if !book.is_changed() {
+            return Ok(());
+        }
+        if book.is_limited() || book.is_beyond() {
+            let version = if book.is_limited() { batch.money.version } else { None };
+            let check = Check::Changed(1);
+            self.execute(spending::NEXT_VERSION, check, vec![Box::new(version)]).await?;
+        }
+        if let Some(values) = spending::spent(book) {
+            self.execute(spending::SPENT, Check::Nothing, values).await?;
+        }
+        let (released, reserved) = spending::reserved(book);
+        if let Some((values, rows)) = released {
+            self.execute(spending::RELEASED, Check::Changed(rows), values).await?;
+        }
+        if let Some((values, rows)) = reserved {
+            self.execute(spending::RESERVED, Check::Changed(rows), values).await?;
         }
         Ok(())
     }

@@ -13,10 +13,11 @@ use super::{
     super::{
         decision::{Decided, JobRow, Note, OnRecord, decide, stand_of},
         settled::Settled,
+        spending::{Book, of_part},
     },
     publications, retention,
     rows::{state, to_json},
-    settled,
+    settled, spending,
 };
 
 /// Applies changes in order, each completely or not at all.
@@ -25,9 +26,10 @@ pub(super) fn advance(
     changes: &[Change],
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Result<Advanced, ChangeError>>> {
-    let mut counts = Settled::default();
-    let answers = changes.iter().map(|change| apply(db, change, now, &mut counts)).collect();
+    let (mut counts, mut book) = (Settled::default(), Book::default());
+    let answers = changes.iter().map(|change| apply(db, change, now, &mut counts, &mut book)).collect();
     settled::write(db, &counts)?;
+    spending::write(db, &book)?;
     answers
 }
 
@@ -36,12 +38,13 @@ fn apply(
     change: &Change,
     now: Timestamp,
     counts: &mut Settled,
+    book: &mut Book,
 ) -> rusqlite::Result<Result<Advanced, ChangeError>> {
     let id = change.job();
     let Some(mut job) = read(db, id)? else {
         return Ok(Err(ChangeError::NoSuchJob(id)));
     };
-    let (before, translation, notes) = match decide(&mut job, change, db)? {
+    let (before, translation, notes) = match decide(&mut job, change, db, book)? {
         Err(error) => return Ok(Err(error)),
         Ok(Decided::Repeated) => return Ok(Ok(job.advanced())),
         Ok(Decided::Made { before, translation, notes }) => (before, translation, notes),
@@ -61,8 +64,6 @@ fn apply(
 }
 
 impl OnRecord for Connection {
-    type Error = rusqlite::Error;
-
     fn parts_translated(&self, job: JobId) -> rusqlite::Result<u32> {
         self.prepare_cached(
             "SELECT ifnull(json_array_length(translation, '$.parts'), 0) FROM jobs WHERE id = ?1",
@@ -91,7 +92,8 @@ fn remember(db: &Connection, id: JobId, note: &Note<'_>) -> rusqlite::Result<()>
 
 fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<JobRow>> {
     let mut statement = db.prepare_cached(
-        "SELECT state, token, attempt, not_before, kind, reason, target, last_change, part, remote_id
+        "SELECT state, token, attempt, not_before, kind, reason, target, last_change, part, remote_id, jobs.source,
+                cost, cost_day, cost_service
          FROM jobs LEFT JOIN publications ON publications.job = jobs.id WHERE jobs.id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
@@ -106,13 +108,19 @@ fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<JobRow>> {
                 not_before: row.get(3)?,
                 kind: row.get(4)?,
                 reason: row.get(5)?,
+                source: row.get_ref(10)?.as_str()?.into(),
                 target: TargetId::from(row.get_ref(6)?.as_str()?),
                 last_change: row.get(7)?,
                 parts: BTreeMap::new(),
+                charges: BTreeMap::new(),
             }),
         };
         if let Some(part) = row.get(8)? {
             job.parts.insert(part, row.get::<_, Option<String>>(9)?.map(PostId));
+            if let Some(cost) = row.get(11)? {
+                let (day, service) = (spending::day(row, 12)?, row.get_ref(13)?.as_str()?);
+                job.charges.insert(part, of_part((&job.source, &job.target), cost, day, service));
+            }
         }
     }
     Ok(found)

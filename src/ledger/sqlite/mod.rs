@@ -9,6 +9,7 @@
 //! - [`line`], [`advance`], [`recover`], [`publications`], [`settled`]: handing out jobs in order, and changing their
 //!   states.
 //! - [`listing`], [`states`], [`facts`]: queries of people and adapters.
+//! - [`spending`]: what was spent and what is reserved.
 //! - [`retention`]: removing texts, and giving space back.
 //! - [`backup`], [`restored`]: copying a ledger, and what a restored one must not do.
 //! - [`rows`]: converting rows to the domain's types.
@@ -28,6 +29,7 @@ mod retention;
 mod rows;
 mod schema;
 mod settled;
+mod spending;
 mod states;
 #[cfg(test)]
 mod upgrade_tests;
@@ -38,15 +40,16 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 pub use backup::{Backup, BackupError, Restore, back_up, restore};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use mynah_domain::{
     AccountId, Job, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
+    budget::{Charge, OverBudget},
     caps::Spent,
     ports::{
         Clock, Facts, LedgerError, Listing, Retention, Work,
         ledger::{
             Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
-            NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
+            NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation, ReservationKey, Spending,
         },
     },
 };
@@ -240,6 +243,25 @@ impl Retention for SqliteLedger {
 
     async fn compact(&self) -> Result<(), LedgerError> {
         retention::compact(&self.writer).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Spending for SqliteLedger {
+    async fn reserve(&self, reservation: Reservation) -> Result<Result<(), OverBudget>, LedgerError> {
+        self.run(move |db| spending::reserve(db, &reservation)).await
+    }
+
+    async fn settle(&self, key: ReservationKey, charges: Vec<Charge>) -> Result<(), LedgerError> {
+        self.run(move |db| spending::settle(db, key, &charges)).await
+    }
+
+    async fn charge(&self, charges: Vec<Charge>) -> Result<(), LedgerError> {
+        self.run(move |db| spending::record(db, &charges)).await
+    }
+
+    async fn charges(&self, since: Date) -> Result<Vec<Charge>, LedgerError> {
+        self.reader.run(move |db| spending::charges(db, since)).await
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     advance::advance,
     restored,
     rows::{from_json, state, to_integer, to_json},
-    settled, versions,
+    settled, spending, versions,
 };
 
 pub(super) fn checkpoint(db: &Connection, source: &str) -> rusqlite::Result<Option<Checkpoint>> {
@@ -48,6 +48,9 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
     let mut timeline = Timeline::of(db, &page.source, now)?;
     let recorded = recording::record(&mut timeline, page)?;
     settled::write(db, &timeline.settled)?;
+    if let Some((key, charges)) = &page.settles {
+        spending::settle(db, *key, charges)?;
+    }
     db.prepare_cached(
         "INSERT INTO checkpoints (source, body) VALUES (?1, ?2) ON CONFLICT (source) DO UPDATE SET body = ?2",
     )?

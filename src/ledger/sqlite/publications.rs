@@ -8,6 +8,7 @@ use mynah_domain::{
 use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 
 use super::{
+    super::spending::micros,
     rows::{count, to_timestamp},
     versions::JOBS_OF_POST,
 };
@@ -49,17 +50,33 @@ fn reply(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Reply>> {
 pub(super) fn write(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) -> rusqlite::Result<()> {
     let now = now.as_millisecond();
     match event {
-        JobEvent::PartBegun { part, account, text, key, reply } => {
+        JobEvent::PartBegun { part, account, text, key, reply, cost } => {
             let (root, parent) = reply.as_ref().map(|reply| (&reply.root.0, &reply.parent.0)).unzip();
+            let day = cost.as_ref().map(|cost| cost.day.to_string());
+            let service = cost.as_ref().map(|cost| &*cost.service);
+            let cost = cost.as_ref().map(|cost| micros(cost.amount));
             db.prepare_cached(
                 // Ids grow: the newest is the longest, and among those the greatest.
-                "INSERT INTO publications (job, part, account, text, intent_at, key, reply_root, reply_parent, after)
+                "INSERT INTO publications (job, part, account, text, intent_at, key, reply_root, reply_parent, after,
+                                           cost, cost_day, cost_service)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (
                      SELECT remote_id FROM publications WHERE account = ?3 AND remote_id IS NOT NULL
                      ORDER BY length(remote_id) DESC, remote_id DESC LIMIT 1
-                 ))",
+                 ), ?9, ?10, ?11)",
             )?
-            .execute(params![job.0, part, account.as_str(), text, now, key.to_string(), root, parent])
+            .execute(params![
+                job.0,
+                part,
+                account.as_str(),
+                text,
+                now,
+                key.to_string(),
+                root,
+                parent,
+                cost,
+                day,
+                service
+            ])
             .map(drop)
         }
         JobEvent::PartSent { part, remote_id } => db

@@ -37,9 +37,12 @@ pub(super) fn mark(db: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     )?;
     // A job with a part in doubt could only be retried; the person who looks at the account may also skip it.
     let mut withdraw = db.prepare("DELETE FROM publications WHERE job = ?1 AND remote_id IS NULL")?;
+    // What the withdrawn parts cost stays spent: they may be on the account.
+    let mut release = db.prepare("DELETE FROM reservations WHERE key = ?1")?;
     for (job, before) in &undone {
         hold.execute(params![job, HoldKind::Restored.as_str(), reason(before.as_deref()), at])?;
         withdraw.execute([job])?;
+        release.execute([job])?;
     }
     db.execute("UPDATE jobs SET state = 'unknown', updated_at = ?1 WHERE state = 'publishing'", [at])?;
     Ok(undone.len() as u64)

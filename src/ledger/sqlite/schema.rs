@@ -172,4 +172,33 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE posts ADD COLUMN forgotten_at INTEGER;
     CREATE INDEX posts_with_text ON posts (recorded_at) WHERE forgotten_at IS NULL;
     ",
+    // Money: what was spent, one row for each day, payer and purpose; what is reserved; and what each part of a job cost, to
+    // take it back if the part is absent. Amounts are millionths of a dollar, days are days of the budgets' time zone.
+    "
+    CREATE TABLE spending (
+        day     TEXT NOT NULL,
+        source  TEXT NOT NULL,
+        target  TEXT NOT NULL,
+        service TEXT NOT NULL,
+        purpose TEXT NOT NULL,
+        micros  INTEGER NOT NULL,
+        units   INTEGER NOT NULL,
+        PRIMARY KEY (day, source, target, service, purpose)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE reservations (
+        key     INTEGER NOT NULL,
+        day     TEXT NOT NULL,
+        source  TEXT NOT NULL,
+        target  TEXT NOT NULL,
+        service TEXT NOT NULL,
+        purpose TEXT NOT NULL,
+        micros  INTEGER NOT NULL,
+        units   INTEGER NOT NULL,
+        PRIMARY KEY (key, day, source, target, service, purpose)
+    ) STRICT, WITHOUT ROWID;
+
+    ALTER TABLE publications ADD COLUMN cost INTEGER;
+    ALTER TABLE publications ADD COLUMN cost_day TEXT;
+    ALTER TABLE publications ADD COLUMN cost_service TEXT;
+    ",
 ];

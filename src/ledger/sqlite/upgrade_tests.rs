@@ -249,7 +249,14 @@ async fn work_on_a_ledger_of_the_previous_version_continues() {
 
 fn begun() -> JobEvent {
     let key = PublicationKey::new(noon());
-    JobEvent::PartBegun { part: 0, account: account(), text: "Publicación".into(), key, reply: None }
+    JobEvent::PartBegun {
+        part: 0,
+        account: account(),
+        text: "Publicación".into(),
+        key,
+        reply: None,
+        cost: None,
+    }
 }
 
 fn sent(id: &str) -> JobEvent {

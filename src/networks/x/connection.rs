@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Post, PostId,
+    network::Price,
     ports::{Destination, Ledger, MediaFetcher, PublishError, Source},
+    tariff::CallPrices,
 };
 
 use super::{
@@ -14,6 +16,7 @@ use super::{
     client::XSettings,
     destination::{XDestination, XDestinationSettings},
     media::XMediaFetcher,
+    prices::XPrices,
     secrets,
     source::{XSource, XSourceSettings, stream::SharedStream},
 };
@@ -30,6 +33,7 @@ pub(super) struct XFollowed {
     pub(super) media: DownloadSettings,
     /// Shared by all accounts that the app follows.
     pub(super) stream: Arc<SharedStream>,
+    pub(super) prices: XPrices,
 }
 
 impl XFollowed {
@@ -60,6 +64,10 @@ impl Followed for XFollowed {
         secrets::variables_read_by(&self.auth)
     }
 
+    fn prices(&self) -> CallPrices {
+        self.prices.of_calls()
+    }
+
     fn renews_tokens(&self) -> bool {
         matches!(self.auth, XAuth::Login(_))
     }
@@ -83,6 +91,7 @@ pub(super) struct XPublished {
     /// Without `@`.
     pub(super) handle: String,
     pub(super) auth: XAuth,
+    pub(super) prices: XPrices,
 }
 
 impl XPublished {
@@ -93,6 +102,14 @@ impl XPublished {
 
 #[async_trait(?Send)]
 impl Published for XPublished {
+    fn message_price(&self) -> Option<Price> {
+        Some(self.prices.of_message())
+    }
+
+    fn prices(&self) -> CallPrices {
+        self.prices.of_calls()
+    }
+
     fn destination(&self, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>> {
         let settings = self.settings();
         Arc::new(move || Rc::new(XDestination::new(settings.clone(), ledger.clone())))

@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - [`X`] is the network's entry in the registry; `settings`, `secrets` and `names` read its settings, and
-//!   `connection` is the result.
+//!   `connection` is the result; `prices` is what X charges.
 //! - [`source`], [`media`], [`destination`]: the adapters of the domain's ports.
 //! - [`client`], [`auth`], [`clock`] sign and send calls.
 //! - [`wire`], [`fields`], [`post`], [`notice`], [`problem`] parse X's answers.
@@ -20,6 +20,7 @@ pub mod media;
 mod names;
 pub mod notice;
 pub mod post;
+mod prices;
 pub mod problem;
 mod secrets;
 mod session;
@@ -69,6 +70,10 @@ impl Network for X {
     /// It needs an app with access to the filtered stream.
     fn streaming(&self) -> Streaming {
         Streaming::IfWanted
+    }
+
+    fn charges(&self) -> bool {
+        true
     }
 
     fn rules_for_long_posts(&self) -> Option<Arc<dyn NetworkRules>> {

@@ -75,13 +75,14 @@ pub fn refusal(answer: &Answer) -> Refusal {
         }
         Kind::RateLimited => rate_limited(answer, sentence),
         Kind::NoCredits => {
-            let reason = format!("{sentence} (buy credits in X's developer console)");
-            Refusal::RateLimited { reason, until: None }
+            let reason =
+                format!("{sentence} (buy credits in X's developer console, then reload or wait an hour)");
+            Refusal::RateLimited { reason, until: in_an_hour() }
         }
         Kind::UsageCapped => {
             let period = complaints.period.unwrap_or("usage");
             let reason = format!("{sentence} ({} cap of your X plan)", brief(period));
-            Refusal::RateLimited { reason, until: None }
+            Refusal::RateLimited { reason, until: in_an_hour() }
         }
         Kind::Duplicate => Refusal::Duplicate(sentence),
         Kind::ReplyRefused => Refusal::ReplyRefused(sentence),
@@ -202,6 +203,11 @@ fn kind_of_sentence(sentence: &str) -> Option<Kind> {
 }
 
 /// A rate limit until the latest future reset of the limits that are used up. Resets in the past are ignored.
+/// When to ask X again whether there is credit or quota. It says no date, and a person may buy some at any time.
+fn in_an_hour() -> Option<Timestamp> {
+    Timestamp::now().checked_add(std::time::Duration::from_hours(1)).ok()
+}
+
 fn rate_limited(answer: &Answer, reason: String) -> Refusal {
     let number = |name: &str| answer.header(name)?.parse::<i64>().ok();
     // Resets are by X's clock.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     client::XSettings,
     connection::{XFollowed, XPublished},
+    prices::XPrices,
     secrets,
     source::stream::SharedStream,
 };
@@ -36,7 +37,8 @@ pub(super) fn read(
         "pbs.twimg.com, video.twimg.com",
         hosts("write [\"pbs.twimg.com\", \"video.twimg.com\"]"),
     );
-    let (timeout, transport, credentials) = (timeout?, transport?, credentials?);
+    let prices = XPrices::read(reader);
+    let (timeout, transport, credentials, prices) = (timeout?, transport?, credentials?, prices?);
     let x = XSettings { base_url: base_url?, timeout, connections: connections?, transport };
     let media = DownloadSettings { hosts: hosts?, setting: MEDIA_HOSTS, timeout, transport };
     let stream = Arc::new(SharedStream::default());
@@ -47,8 +49,10 @@ pub(super) fn read(
         |handle| {
             let auth = readers.next()?;
             let (x, media, stream) = (x.clone(), media.clone(), stream.clone());
-            Some(XFollowed { x, handle: handle.to_owned(), auth, media, stream })
+            Some(XFollowed { x, handle: handle.to_owned(), auth, media, stream, prices })
         },
-        |handle| Some(XPublished { x: x.clone(), handle: handle.to_owned(), auth: publishers.next()? }),
+        |handle| {
+            Some(XPublished { x: x.clone(), handle: handle.to_owned(), auth: publishers.next()?, prices })
+        },
     )
 }

@@ -5,15 +5,18 @@
 //! reposts, because X may bill each as another read, and authors are not requested, because each is billed as a user
 //! read. A post that is unreadable or unclear on the page is requested once by its id, with all of these.
 
+mod billed;
 pub(super) mod stream;
 
 use std::{
+    cell::Cell,
     collections::{HashMap, HashSet},
     rc::Rc,
     sync::Arc,
 };
 
 use async_trait::async_trait;
+use billed::Billed;
 use jiff::Timestamp;
 use mynah_domain::{
     Post, PostId, PostKind,
@@ -66,13 +69,17 @@ pub struct XSource {
     settings: XSourceSettings,
     client: XClient,
     ledger: Arc<dyn Ledger>,
+    /// The posts that X billed today. Clones share it.
+    billed: Rc<Billed>,
+    /// How many accounts were looked up since the last page.
+    looked_up: Rc<Cell<u64>>,
 }
 
 impl XSource {
     /// A source that stores its lookups in `ledger`, because each is billed.
     pub fn new(settings: XSourceSettings, ledger: Arc<dyn Ledger>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone(), ledger.clone());
-        Self { settings, client, ledger }
+        Self { settings, client, ledger, billed: Rc::default(), looked_up: Rc::default() }
     }
 
     /// The followed account's id, looked up once and then stored.
@@ -94,6 +101,7 @@ impl XSource {
         let Some(user) = answer.data else {
             return Err(self.no_account(answer.errors.first()));
         };
+        self.looked_up.set(self.looked_up.get() + 1);
         let id = user.id.into_string();
         self.ledger.remember(&key, &id).await.map_err(unusable)?;
         Ok(id)
@@ -320,8 +328,10 @@ impl Source for XSource {
         let account = Account { id: &id, handle: &self.settings.account };
         let reading = self.with_known_threads(post::posts(&timeline, Some(account))).await?;
         let Reading { posts, unreadable, oddities, .. } = reading;
+        let billed = self.billed.count(&timeline, Timestamp::now());
         let continuation = timeline.meta.and_then(|meta| meta.next_token).filter(|token| !token.is_empty());
-        Ok(Page { posts, continuation, oddities, unreadable })
+        let billed_accounts = self.looked_up.take();
+        Ok(Page { posts, continuation, oddities, unreadable, billed, billed_accounts })
     }
 
     async fn by_id(&self, id: &PostId) -> Result<Lookup, SourceError> {
@@ -332,6 +342,12 @@ impl Source for XSource {
 
     fn position(&self, id: &PostId) -> Option<u64> {
         id.0.parse().ok()
+    }
+
+    /// With reposts, each post may come with the one that it repeats, and X bills both.
+    fn most_billed(&self, limit: usize) -> u64 {
+        let posts = limit.clamp(*PAGE.start(), *PAGE.end()) as u64;
+        if self.settings.reposts { posts * 2 } else { posts }
     }
 
     fn network(&self) -> &'static str {

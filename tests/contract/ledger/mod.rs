@@ -8,6 +8,7 @@ pub(crate) mod pages;
 pub(crate) mod publications;
 pub(crate) mod recovery;
 pub(crate) mod retention;
+pub(crate) mod spending;
 
 use std::sync::{Arc, Mutex};
 
@@ -32,6 +33,11 @@ pub(crate) trait Bench {
     fn new(clock: Arc<TestClock>) -> Self;
     /// Opens the ledger, or reopens it after the previous handle was dropped.
     fn open(&self) -> Box<dyn Ledger>;
+
+    /// Opens it once more beside the previous handle, if several may use it at the same time.
+    fn open_beside(&self) -> Option<Box<dyn Ledger>> {
+        None
+    }
 }
 
 /// A clock that moves only when the test moves it.
@@ -114,6 +120,7 @@ pub(crate) fn page_of(
         source: source.into(),
         posts,
         checkpoint: Checkpoint { watermark: newest.map(mark), ..Checkpoint::default() },
+        settles: None,
     }
 }
 
@@ -146,7 +153,7 @@ pub(crate) fn begun(part: u32) -> JobEvent {
 
 pub(crate) fn begun_on(name: &str, part: u32) -> JobEvent {
     let key = PublicationKey::new(Timestamp::UNIX_EPOCH);
-    JobEvent::PartBegun { part, account: account(name), text: "Hola".into(), key, reply: None }
+    JobEvent::PartBegun { part, account: account(name), text: "Hola".into(), key, reply: None, cost: None }
 }
 
 pub(crate) fn sent(part: u32, id: &str) -> JobEvent {
@@ -261,6 +268,25 @@ macro_rules! ledger_contract {
             a_post_with_work_left_is_not_forgotten
             all_versions_of_a_post_are_forgotten_together
             texts_go_when_their_jobs_were_settled_long_ago
+        );
+        $crate::ledger_contract!($bench, spending:
+            a_publication_is_charged_with_the_change_that_begins_it
+            a_publication_beyond_a_budget_is_refused_and_changes_nothing
+            changes_of_one_transaction_share_what_is_left
+            a_refused_change_takes_nothing_back
+            a_repeated_change_is_charged_once
+            a_thread_that_was_begun_can_be_completed
+            a_thread_that_is_not_completed_releases_what_it_reserved
+            a_part_that_may_be_on_the_account_stays_paid_over_a_crash
+            a_part_is_taken_back_on_the_day_it_was_charged
+            a_clock_that_is_set_back_gives_nothing_back
+            what_is_reserved_is_not_left_until_it_is_settled
+            more_than_was_reserved_counts_and_nothing_releases
+            charges_are_listed_by_day_payer_and_purpose
+            reading_a_page_is_settled_with_the_page
+            money_stays_on_record_when_texts_are_removed
+            callers_at_the_same_time_do_not_spend_the_same_money
+            budgets_of_other_targets_do_not_matter
         );
         $crate::ledger_contract!($bench, facts:
             a_fact_survives_the_process_and_replaces_the_previous_one

@@ -124,6 +124,7 @@ pub(crate) async fn a_publication_is_stored_with_its_key_account_and_parent<B: B
         text: "Hola".into(),
         key,
         reply: reply.clone().map(Box::new),
+        cost: None,
     };
     change(&*ledger, &job, token, vec![intent]).await.unwrap();
     drop(ledger);
@@ -148,6 +149,7 @@ pub(crate) async fn a_threads_next_reply_names_its_root_and_last_message<B: Benc
         text: "Hola".into(),
         key: PublicationKey::new(jobs[0].post.created_at),
         reply: reply.map(Box::new),
+        cost: None,
     };
     let token = to_publishing(&*ledger, &jobs[0]).await;
     assert_eq!(behind("1").await, None);

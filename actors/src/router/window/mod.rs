@@ -17,6 +17,7 @@ mod view;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Instant,
 };
 
@@ -192,6 +193,11 @@ impl Window {
             line.more = true;
             line.epoch += 1;
         }
+    }
+
+    /// The source of the job at this position, as far as it is in memory.
+    pub(super) fn source_at(&self, target: &TargetId, at: LinePosition) -> Option<&Arc<str>> {
+        self.lines.get(target)?.jobs.get(&at).map(|entry| &entry.job.source)
     }
 
     /// The account that jobs of `target` are published on.

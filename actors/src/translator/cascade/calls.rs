@@ -11,6 +11,7 @@ use std::{
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 use mynah_domain::{
+    backoff::LONGEST_PAUSE,
     breaker::CallOutcome,
     ports::{
         Engine,
@@ -23,15 +24,13 @@ use super::{
     CallContext, EngineCascade,
     batch::{Wanted, count_groups, take_batch},
     judge,
+    payment::{Called, Order},
 };
 use crate::{
     cache::Lead,
     failpoint,
     upstreams::limiter::{Completion, ConcurrencyLimiter, Permit},
 };
-
-/// The longest time that an engine out of quota is not called: a quota may be raised in the meantime.
-const MAX_QUOTA_PAUSE: Duration = Duration::from_hours(1);
 
 /// How often a worker that waits for another checks whether the engine still answers any worker.
 pub(super) const PROGRESS_CHECK: Duration = Duration::from_millis(200);
@@ -46,7 +45,7 @@ pub(super) enum Outage {
 
 /// Calls one engine.
 pub(super) struct Calls<'a> {
-    cascade: &'a EngineCascade,
+    pub(super) cascade: &'a EngineCascade,
     pub(super) engine: &'a dyn Engine,
     pub(super) revision: String,
     pub(super) limiter: Arc<ConcurrencyLimiter>,
@@ -72,11 +71,11 @@ impl<'a> Calls<'a> {
             };
             let mut in_flight = FuturesUnordered::new();
             for (permit, batch) in self.compose(permit, &mut wanted, tasks) {
-                let items: Vec<Item> = batch.iter().map(|one| tasks[one.task].item()).collect();
-                in_flight.push(async move { (batch, self.call(&items, permit).await) });
+                in_flight.push(self.pay_and_call(Order::of(batch, tasks), permit));
             }
             let mut again = Vec::new();
-            while let Some((batch, answer)) = in_flight.next().await {
+            while let Some(Called { batch, answer, unpaid }) = in_flight.next().await {
+                self.settle_unpaid(tasks, unpaid);
                 match answer {
                     Ok(reply) => self.take(tasks, batch, reply, &mut again),
                     Err(error) => {
@@ -146,7 +145,7 @@ impl<'a> Calls<'a> {
     }
 
     /// Makes one call.
-    async fn call(&self, items: &[Item], permit: Permit) -> Result<Reply, Outage> {
+    pub(super) async fn call(&self, items: &[Item], permit: Permit) -> Result<Reply, Outage> {
         let Self { cascade, engine, .. } = self;
         if let Err(until) = cascade.upstreams.permit(engine.name()) {
             return Err(Outage::BreakerOpen(cascade.time_of(until)));
@@ -203,7 +202,7 @@ impl<'a> Calls<'a> {
         match error {
             // If it is out of quota, so is every worker until then.
             Some(EngineError::RateLimited { until: Some(until), .. }) => {
-                CallOutcome::NotBefore(Instant::now() + self.cascade.until(*until).min(MAX_QUOTA_PAUSE))
+                CallOutcome::NotBefore(Instant::now() + self.cascade.until(*until).min(LONGEST_PAUSE))
             }
             // If it refuses call after call without an end time, growing pauses prevent a call for every job.
             Some(
@@ -251,7 +250,7 @@ impl<'a> Calls<'a> {
     }
 
     /// Accepts the engine's earlier answer that was only too long, if there is one; otherwise records the trouble.
-    fn settle(&self, task: &mut Task, lead: Option<Lead>, trouble: impl FnOnce(&mut Task, &str)) {
+    pub(super) fn settle(&self, task: &mut Task, lead: Option<Lead>, trouble: impl FnOnce(&mut Task, &str)) {
         match (task.unanswered(&self.revision), lead) {
             (Some(text), Some(lead)) => lead.land(text),
             (Some(_), None) => {}

@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::{JobEvent, JobId, JobState, ports::leases::LeaseName};
+use crate::{JobEvent, JobId, JobState, budget::OverBudget, ports::leases::LeaseName};
 
 /// A change to one job: all of its events or none.
 ///
@@ -116,6 +116,14 @@ pub enum ChangeError {
         job: JobId,
         /// The lease that is missing.
         lease: LeaseName,
+    },
+    /// The change begins a publication that a budget does not allow in this period.
+    #[error("job {job} may not be published yet: {over}")]
+    OverBudget {
+        /// The job.
+        job: JobId,
+        /// The budget.
+        over: OverBudget,
     },
     /// There is no such job.
     #[error("there is no job {0}")]

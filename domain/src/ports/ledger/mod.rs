@@ -1,8 +1,8 @@
 //! The durable record of posts, jobs, publications and checkpoints. Everything that must not be lost is here and
 //! nowhere else; actors hold leases on it.
 //!
-//! The port has four parts, by their callers: [`Work`] for the pipeline, [`Listing`] for people, [`Facts`] for adapters,
-//! and [`Retention`] for removing texts. A caller that needs only one of them requires no more.
+//! The port has five parts, by their callers: [`Work`] for the pipeline, [`Listing`] for people, [`Facts`] for adapters,
+//! [`Retention`] for removing texts, and [`Spending`] for whatever costs money. A caller that needs only one of them requires no more.
 
 mod change;
 mod checkpoint;
@@ -10,6 +10,7 @@ mod facts;
 mod listing;
 mod page;
 mod retention;
+mod spending;
 mod work;
 
 pub use change::{Advanced, Change, ChangeError};
@@ -18,14 +19,15 @@ pub use facts::Facts;
 pub use listing::{HeldJobs, JobFilter, JobLine, Listing, PublishedJob};
 pub use page::{Raw, RecordPage, RecordPost, Recorded, edited_reason};
 pub use retention::{NotForgotten, Removed, Retention};
+pub use spending::{Reservation, ReservationKey, Spending};
 pub use work::{LinePosition, Work};
 
 use super::leases::LeaseName;
 
 /// The complete durable record.
-pub trait Ledger: Work + Listing + Facts + Retention {}
+pub trait Ledger: Work + Listing + Facts + Retention + Spending {}
 
-impl<L: Work + Listing + Facts + Retention + ?Sized> Ledger for L {}
+impl<L: Work + Listing + Facts + Retention + Spending + ?Sized> Ledger for L {}
 
 /// Why a ledger call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

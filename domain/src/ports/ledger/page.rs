@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Checkpoint;
-use crate::{Post, PostId, Skip, TargetId};
+use super::{Checkpoint, ReservationKey};
+use crate::{Post, PostId, Skip, TargetId, budget::Charge};
 
 /// What a page adds to the ledger.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct RecordPage {
     pub posts: Vec<RecordPost>,
     /// The source's checkpoint after it.
     pub checkpoint: Checkpoint,
+    /// What reading it cost, which replaces what was reserved for it ([`Spending::settle`](super::Spending::settle)).
+    pub settles: Option<(ReservationKey, Vec<Charge>)>,
 }
 
 /// A post and its jobs.

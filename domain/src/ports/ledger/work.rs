@@ -71,7 +71,7 @@ pub trait Work: Send + Sync {
 
     /// Puts back the jobs of these targets that an earlier process left in progress, and counts their attempts. Jobs in
     /// translation are queued again. Jobs in publication become unknown if a part was begun and is not known to be
-    /// sent, otherwise ready. Jobs held because of a cap or a quota are released, too: the limit may have been raised.
+    /// sent, otherwise ready. Jobs held because of a cap, a quota or a budget are released, too: the limit may have been raised.
     /// All of these get a new token, so that no earlier worker can change them. Jobs that wait for a retry are retried
     /// at once, as for the first time: the cause may have been fixed. Returns how many jobs were in progress. Jobs of
     /// other targets stay unchanged, for the process that works on those.

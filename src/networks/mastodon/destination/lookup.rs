@@ -177,7 +177,7 @@ mod tests {
                 break;
             }
         }
-        let Shown { messages, gap } = reading.finish();
+        let Shown { messages, gap, .. } = reading.finish();
         (messages.into_iter().map(|message| message.id.0).collect(), gap)
     }
 

@@ -45,6 +45,7 @@ pub(super) async fn shown(client: &XClient, user: &str, since: &Since) -> Result
         }
         let answer: Value = client.get(&path, &query).await?;
         let Page { messages, next, gap } = window.read(&answer);
+        shown.billed += listed_in(&answer).len() as u64;
         shown.messages.extend(messages);
         shown.gap = shown.gap.or(gap);
         let Some(token) = next else { return Ok(shown) };
@@ -109,7 +110,7 @@ impl Window {
     }
 
     fn read(&self, answer: &Value) -> Page {
-        let list = answer.get("data").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let list = listed_in(answer);
         let listed = list.len();
         // A message that cannot be serialized again would be missing from the readable ones, and so count as a gap.
         let data = list.iter().filter_map(|message| to_raw_value(message).ok()).collect();
@@ -139,6 +140,11 @@ impl Window {
         let next = next.and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
         Page { messages, next, gap }
     }
+}
+
+/// The messages that an answer lists, readable or not.
+fn listed_in(answer: &Value) -> &[Value] {
+    answer.get("data").and_then(Value::as_array).map_or(&[][..], Vec::as_slice)
 }
 
 /// Why an answer may be incomplete: its count must match its list, and it must not report errors.

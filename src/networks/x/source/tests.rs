@@ -110,7 +110,8 @@ impl Bench {
             versions: vec![],
         };
         let posts = vec![RecordPost { post: Arc::new(post), jobs: vec![], unreadable: None }];
-        let page = RecordPage { source: "x:town".into(), posts, checkpoint: Checkpoint::default() };
+        let page =
+            RecordPage { source: "x:town".into(), posts, checkpoint: Checkpoint::default(), settles: None };
         self.ledger.record(page).await.unwrap();
     }
 }

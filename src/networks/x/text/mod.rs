@@ -137,7 +137,7 @@ impl NetworkRules for XPremiumRules {
 #[cfg(test)]
 mod tests {
     use mynah_domain::{
-        Language,
+        Language, Money,
         gate::{Candidate, findings},
         text::mask,
     };
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_post_with_a_link_costs_more() {
-        assert_eq!(XRules.price_of("Hola"), 15_000);
-        assert_eq!(XRules.price_of("Mira example.com"), 200_000);
+        assert_eq!(XRules.price_of("Hola"), Money::from_micros(15_000));
+        assert_eq!(XRules.price_of("Mira example.com"), Money::from_micros(200_000));
     }
 }
