@@ -251,10 +251,16 @@ impl Observer {
             Known::Nothing => None,
             Known::NotYet => {
                 let stored = timeout(PATIENCE, ledger.fact(&key)).await.ok()?.ok()?;
-                let escalation: Option<Escalation> =
-                    stored.and_then(|stored| serde_json::from_str(&stored).ok());
-                *lock() = escalation.clone().map_or(Known::Nothing, Known::Escalated);
-                escalation
+                let escalation = stored.and_then(|stored| serde_json::from_str(&stored).ok());
+                let mut known = lock();
+                // This process may have noted its own end meanwhile.
+                if matches!(*known, Known::NotYet) {
+                    *known = escalation.map_or(Known::Nothing, Known::Escalated);
+                }
+                match &*known {
+                    Known::Escalated(escalation) => Some(escalation.clone()),
+                    Known::NotYet | Known::Nothing => None,
+                }
             }
             Known::Escalated(escalation) => {
                 let recovered = settings.settle.saturating_mul(RECOVERED_AFTER);

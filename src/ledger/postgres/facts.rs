@@ -31,16 +31,13 @@ pub(super) async fn remember(
 
 pub(super) async fn replace(db: &Object, key: &str, expected: Option<&str>, value: &str) -> Result<bool> {
     let (key, value) = (storable(key), storable(value));
-    let changed = match expected.map(storable) {
-        Some(expected) => {
-            let sql = "UPDATE facts SET value = $3 WHERE key = $1 AND value IN ($2, $3)";
-            db.execute(&db.prepare_cached(sql).await?, &[&key, &expected, &value]).await?
-        }
-        None => {
-            let sql = "INSERT INTO facts (key, value) VALUES ($1, $2)
-                       ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE facts.value = excluded.value";
-            db.execute(&db.prepare_cached(sql).await?, &[&key, &value]).await?
-        }
+    let changed = if let Some(expected) = expected.map(storable) {
+        let sql = "UPDATE facts SET value = $3 WHERE key = $1 AND value IN ($2, $3)";
+        db.execute(&db.prepare_cached(sql).await?, &[&key, &expected, &value]).await?
+    } else {
+        let sql = "INSERT INTO facts (key, value) VALUES ($1, $2)
+                   ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE facts.value = excluded.value";
+        db.execute(&db.prepare_cached(sql).await?, &[&key, &value]).await?
     };
     Ok(changed == 1)
 }

@@ -122,10 +122,10 @@ pub(crate) async fn jobs_that_were_held_long_ago_are_counted_by_target<B: Bench>
     let ledger = B::new(clock.clone()).open();
     ledger.record(page([1, 2, 3], &["es", "ca"])).await.unwrap();
     let (es, ca) = (line(&*ledger, "es").await, line(&*ledger, "ca").await);
-    let hold = || Hold { kind: HoldKind::Gate, reason: "a link was lost".into(), until: None };
+    let finding = || Hold { kind: HoldKind::Gate, reason: "a link was lost".into(), until: None };
     for (hour, job) in [(13, &es[0]), (14, &es[1]), (15, &ca[0]), (16, &es[2])] {
         clock.set(&format!("2026-11-23T{hour}:00:00Z"));
-        change(&*ledger, job, 0, vec![JobEvent::Held(hold())]).await.unwrap();
+        change(&*ledger, job, 0, vec![JobEvent::Held(finding())]).await.unwrap();
     }
     change(&*ledger, &ca[1], 0, vec![JobEvent::Failed { reason: "it kills".into() }]).await.unwrap();
     let at = |time: &str| format!("2026-11-23T{time}Z").parse().unwrap();
