@@ -68,7 +68,7 @@ impl Calls<'_> {
                 return Called { batch, answer, unpaid: Vec::new() };
             }
         };
-        let (paid, unpaid) = part(batch, unpaid);
+        let (paid, unpaid) = part(batch, &unpaid);
         let (numbers, batch): (Vec<usize>, Vec<Wanted>) = paid.into_iter().unzip();
         let items: Vec<(usize, Item)> = items
             .into_iter()
@@ -112,7 +112,7 @@ impl Calls<'_> {
 }
 
 /// What is paid for, with the numbers in the batch, and what is not.
-fn part(batch: Vec<Wanted>, unpaid: Vec<Unpaid>) -> (Vec<(usize, Wanted)>, Vec<(Wanted, OverBudget)>) {
+fn part(batch: Vec<Wanted>, unpaid: &[Unpaid]) -> (Vec<(usize, Wanted)>, Vec<(Wanted, OverBudget)>) {
     let (mut paid, mut left) = (Vec::with_capacity(batch.len()), Vec::new());
     for (number, one) in batch.into_iter().enumerate() {
         match unpaid.iter().find(|unpaid| unpaid.items.contains(&number)) {
