@@ -5,7 +5,7 @@
 use std::{fmt, sync::Arc};
 
 use jiff::{
-    Timestamp,
+    SignedDuration, Timestamp,
     civil::{Date, Time},
     tz::TimeZone,
 };
@@ -267,6 +267,7 @@ impl Limit {
             period: self.period,
             most: self.most,
             left: self.most.less(spent),
+            reserved: Money::ZERO,
             wanted,
             setting: self.setting.clone(),
             until: self.until,
@@ -286,6 +287,8 @@ pub struct OverBudget {
     pub most: Money,
     /// What is left of it.
     pub left: Money,
+    /// What is reserved of it, and may come free before it is renewed.
+    pub reserved: Money,
     /// What would be charged at most.
     pub wanted: Money,
     /// The key that sets the budget.
@@ -294,7 +297,25 @@ pub struct OverBudget {
     pub until: Timestamp,
 }
 
+/// How soon to try again if reserved money would suffice: calls in progress take seconds, and what a crash left reserved
+/// never comes free.
+const SOON: SignedDuration = SignedDuration::from_mins(5);
+
 impl OverBudget {
+    /// The same, where this much of the budget is only reserved.
+    #[must_use]
+    pub fn with_reserved(self, reserved: Money) -> Self {
+        Self { reserved, ..self }
+    }
+
+    /// When to try again: when the budget is renewed, or soon if what is reserved would suffice.
+    pub fn again_at(&self, now: Timestamp) -> Timestamp {
+        if self.wanted > self.left + self.reserved {
+            return self.until;
+        }
+        self.until.min(now.checked_add(SOON).unwrap_or(Timestamp::MAX))
+    }
+
     /// Of two budgets that do not allow a charge, the one that lasts longer.
     #[must_use]
     pub fn or_longer(self, other: Self) -> Self {
@@ -368,6 +389,19 @@ mod tests {
         let message = "the daily budget of $1.00 has $0.20 left, and $0.200001 is needed; work resumes at \
                        2026-11-28T00:00:00Z, or raise budget.daily";
         assert_eq!(over.to_string(), message);
+    }
+
+    #[test]
+    fn what_is_only_reserved_is_tried_for_again_soon() {
+        let budgets = Budgets { all: vec![budget(Scope::Everything, Period::Day)], ..Budgets::default() };
+        let now = at("2026-11-27T10:00:00Z");
+        let over = budgets.limits(&payer(None), now).remove(0).allow(dollars("0.80"), dollars("0.30"));
+        let over = over.unwrap_err();
+        assert_eq!(over.again_at(now), over.until);
+        assert_eq!(over.clone().with_reserved(dollars("0.09")).again_at(now), over.until);
+        let over = over.with_reserved(dollars("0.10"));
+        assert_eq!(over.again_at(now), at("2026-11-27T10:05:00Z"));
+        assert_eq!(over.again_at(at("2026-11-27T23:59:00Z")), over.until);
     }
 
     #[test]

@@ -21,11 +21,18 @@ const MOST: u64 = 1_000_000_000_000_000;
 pub(super) trait Rows {
     type Error;
 
-    /// What was spent and is reserved in a scope since a day, in millionths of a dollar.
-    fn sum(&self, scope: &Scope, since: Date) -> Result<i128, Self::Error>;
+    /// What was spent and what is reserved in a scope since a day.
+    fn sum(&self, scope: &Scope, since: Date) -> Result<Sum, Self::Error>;
 
     /// The charges of a reservation; none if there is no such reservation.
     fn reservation(&self, key: ReservationKey) -> Result<Vec<Charge>, Self::Error>;
+}
+
+/// A sum of rows, in millionths of a dollar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sum {
+    pub(super) spent: i128,
+    pub(super) reserved: i128,
 }
 
 /// What a row is about: a payer's spending on one day for one purpose.
@@ -47,7 +54,7 @@ pub(super) struct Difference {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     /// The sums that were asked for, as they are now.
-    sums: HashMap<(Scope, Date), i128>,
+    sums: HashMap<(Scope, Date), Sum>,
     spent: BTreeMap<Line, Difference>,
     reservations: BTreeMap<ReservationKey, Reserved>,
     /// What was done since [`Book::start`], to undo it.
@@ -273,8 +280,10 @@ impl Book {
             if wanted <= of_limit(limit, of_period) {
                 continue;
             }
-            let taken = self.sum(rows, limit)? - of_limit(limit, own);
-            if let Err(over) = limit.allow(money(taken), money(wanted)) {
+            let Sum { spent, reserved } = self.sum(rows, limit)?;
+            let reserved = reserved - of_limit(limit, own);
+            if let Err(over) = limit.allow(money(spent + reserved), money(wanted)) {
+                let over = over.with_reserved(money(reserved));
                 refused = Some(refused.map_or(over.clone(), |first| first.or_longer(over)));
             }
         }
@@ -282,19 +291,20 @@ impl Book {
         Ok(refused.map_or(Ok(()), Err))
     }
 
-    fn sum<R: Rows + ?Sized>(&mut self, rows: &R, limit: &Limit) -> Result<i128, R::Error> {
+    fn sum<R: Rows + ?Sized>(&mut self, rows: &R, limit: &Limit) -> Result<Sum, R::Error> {
         let key = (limit.scope.clone(), limit.since);
         if let Some(sum) = self.sums.get(&key) {
             return Ok(*sum);
         }
-        let stored = rows.sum(&limit.scope, limit.since)?;
+        let mut sum = rows.sum(&limit.scope, limit.since)?;
         let is_included = |line: &Line| includes(&limit.scope, limit.since, line.day, &line.payer);
         let spent =
             self.spent.iter().filter(|(line, _)| is_included(line)).map(|(_, by)| by.micros).sum::<i128>();
         let reserved = self.reservations.values();
         let reserved =
             reserved.map(|one| of_limit(limit, &one.now) - of_limit(limit, &one.stored)).sum::<i128>();
-        let sum = stored + spent + reserved;
+        sum.spent += spent;
+        sum.reserved += reserved;
         self.sums.insert(key, sum);
         Ok(sum)
     }
@@ -322,26 +332,30 @@ impl Book {
         let difference = self.spent.entry(Line::of(charge)).or_default();
         difference.micros += by;
         difference.units += sign * i128::from(charge.units);
-        self.shift(charge, by);
+        for sum in self.sums_with(charge) {
+            sum.spent += by;
+        }
     }
 
     /// Replaces a reservation that was read. Returns its charges before.
     fn replace(&mut self, key: ReservationKey, charges: Vec<Charge>) -> Vec<Charge> {
         for charge in &charges {
-            self.shift(charge, i128::from(micros(charge.amount)));
+            let by = i128::from(micros(charge.amount));
+            self.sums_with(charge).for_each(|sum| sum.reserved += by);
         }
         let before = std::mem::replace(&mut self.reservations.entry(key).or_default().now, charges);
         for charge in &before {
-            self.shift(charge, -i128::from(micros(charge.amount)));
+            let by = i128::from(micros(charge.amount));
+            self.sums_with(charge).for_each(|sum| sum.reserved -= by);
         }
         before
     }
 
-    fn shift(&mut self, charge: &Charge, by: i128) {
-        for ((scope, since), sum) in &mut self.sums {
-            if includes(scope, *since, charge.day, &charge.payer) {
-                *sum += by;
-            }
-        }
+    /// The sums that include a charge.
+    fn sums_with(&mut self, charge: &Charge) -> impl Iterator<Item = &mut Sum> {
+        let included = self.sums.iter_mut();
+        let included =
+            included.filter(move |((scope, since), _)| includes(scope, *since, charge.day, &charge.payer));
+        included.map(|(_, sum)| sum)
     }
 }

@@ -123,7 +123,15 @@ fn run_until(town: &Town, rerun: &str, is_done: impl Fn() -> bool) -> usize {
             return run;
         }
     }
-    panic!("still not done after {MAX_RUNS} runs: {rerun}\n{}", town.log_tail());
+    panic!(
+        "still not done after {MAX_RUNS} runs: {} billed, {} on record, {} unknown, {} held: {rerun}\n{}\n{}",
+        billed(town),
+        published(town),
+        unknown(town),
+        held(town),
+        unfinished(town),
+        town.log_tail()
+    );
 }
 
 /// Whether the record allows for the bill, and the budget for the record.

@@ -201,7 +201,14 @@ impl Row {
 }
 
 /// Whether every limit allows what is wanted beside what is spent. What is already reserved for it may be spent.
-fn allow(limits: &[Limit], spent: &[&Charge], wanted: &[Charge], own: &[Charge]) -> Result<(), OverBudget> {
+/// `spent` includes what is reserved.
+fn allow(
+    limits: &[Limit],
+    spent: &[&Charge],
+    reserved: &[&Charge],
+    wanted: &[Charge],
+    own: &[Charge],
+) -> Result<(), OverBudget> {
     let mut refused: Option<OverBudget> = None;
     for limit in limits {
         let counts = |charge: &&&Charge| charge.day >= limit.since && limit.scope.includes(&charge.payer);
@@ -214,6 +221,7 @@ fn allow(limits: &[Limit], spent: &[&Charge], wanted: &[Charge], own: &[Charge])
             continue;
         }
         if let Err(over) = limit.allow(sum(spent), wanted) {
+            let over = over.with_reserved(sum(reserved));
             refused = Some(match refused {
                 Some(first) => first.or_longer(over),
                 None => over,
@@ -593,18 +601,26 @@ impl Memory {
         rows.flat_map(Row::charges).chain(self.reservations.values().flatten()).chain(&self.others)
     }
 
+    /// What is reserved, except for one job.
+    fn reserved_beside(&self, job: JobId) -> Vec<&Charge> {
+        let rows = self.jobs.iter().filter(|row| row.id != job);
+        rows.filter_map(|row| row.reserved.as_ref()).chain(self.reservations.values().flatten()).collect()
+    }
+
     /// Whether a part of a job, which is as in `next`, may be begun.
     fn allow_part(&self, next: &Row, cost: &Cost) -> Result<(), OverBudget> {
         let charge = cost.charge(next.source.as_str().into(), next.target.clone());
         let wanted: Vec<Charge> = std::iter::once(&charge).chain(&cost.reserved(&charge)).cloned().collect();
         let spent = self.charges_beside(Some(next.id)).chain(next.costs.values());
-        allow(&cost.limits, &spent.collect::<Vec<_>>(), &wanted, next.reserved.as_slice())
+        let reserved = self.reserved_beside(next.id);
+        allow(&cost.limits, &spent.collect::<Vec<_>>(), &reserved, &wanted, next.reserved.as_slice())
     }
 
     pub(crate) fn reserve(&mut self, reservation: &Reservation) -> Result<(), OverBudget> {
         let Reservation { key, charges, limits } = reservation;
         if !self.reservations.contains_key(key) {
-            allow(limits, &self.charges_beside(None).collect::<Vec<_>>(), charges, &[])?;
+            let reserved = self.reserved_beside(JobId(0));
+            allow(limits, &self.charges_beside(None).collect::<Vec<_>>(), &reserved, charges, &[])?;
             self.reservations.insert(*key, charges.clone());
         }
         Ok(())

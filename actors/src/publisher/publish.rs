@@ -308,7 +308,9 @@ impl Publisher {
                 self.parts.router.ask_until_answered(refused).await;
                 Err(Halt::Event(JobEvent::Untouched))
             }
-            Some(ChangeError::OverBudget { over, .. }) => Err(Halt::Event(JobEvent::Held(held_by(&over)))),
+            Some(ChangeError::OverBudget { over, .. }) => {
+                Err(Halt::Event(JobEvent::Held(held_by(&over, self.parts.clock.now()))))
+            }
             // Whatever this publisher does must not be done twice.
             Some(why) => Err(Halt::Event(outcome_lost(taken(&why), None))),
             None => Ok(()),

@@ -141,7 +141,10 @@ impl RouterState {
                 }
                 Err(ChangeError::NotHeld { .. }) => not_held = true,
                 Err(ChangeError::OverBudget { over, .. }) if over_budget.is_none() => {
-                    over_budget = Some(JobReport::new(job, vec![JobEvent::Held(held_by(&over))]));
+                    over_budget = Some(JobReport::new(
+                        job,
+                        vec![JobEvent::Held(held_by(&over, self.parts.clock.now()))],
+                    ));
                 }
                 // It waits behind the one that is held.
                 Err(ChangeError::OverBudget { .. }) => self.window.borrow_mut().unpick(job),

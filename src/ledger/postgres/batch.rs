@@ -30,7 +30,7 @@ use super::{
         recording,
         restored::Restored,
         settled::Settled,
-        spending::{Book, Rows, micros},
+        spending::{Book, Rows, Sum, micros},
     },
     errors::{Error, Result},
     fences::{Fences, Needed},
@@ -163,7 +163,7 @@ impl OnRecord for Known<'_> {
 impl Rows for Known<'_> {
     type Error = Infallible;
 
-    fn sum(&self, scope: &Scope, since: Date) -> std::result::Result<i128, Infallible> {
+    fn sum(&self, scope: &Scope, since: Date) -> std::result::Result<Sum, Infallible> {
         self.money.sum(scope, since)
     }
 

@@ -17,7 +17,7 @@ use mynah_domain::{
 use tokio_postgres::Row;
 
 use super::{
-    super::spending::{self, Book, Line, Rows, micros},
+    super::spending::{self, Book, Line, Rows, Sum, micros},
     errors::{Error, Result},
     pipeline::{Answer, Pipeline, Values},
     rows::{get, storable, to_integer},
@@ -31,7 +31,7 @@ const SUMS: &str = "
         SELECT sum(micros) FROM spending WHERE day >= wanted.since AND CASE wanted.scope
             WHEN 'source' THEN source = wanted.name WHEN 'target' THEN target = wanted.name
             WHEN 'service' THEN service = wanted.name ELSE true END
-    ), 0)::bigint + coalesce((
+    ), 0)::bigint, coalesce((
         SELECT sum(micros) FROM reservations WHERE day >= wanted.since AND CASE wanted.scope
             WHEN 'source' THEN source = wanted.name WHEN 'target' THEN target = wanted.name
             WHEN 'service' THEN service = wanted.name ELSE true END
@@ -79,7 +79,7 @@ pub(super) struct Wanted {
 #[derive(Default)]
 pub(super) struct Loaded {
     pub(super) version: Option<i64>,
-    sums: HashMap<(Scope, Date), i64>,
+    sums: HashMap<(Scope, Date), Sum>,
     reservations: BTreeMap<ReservationKey, Vec<Charge>>,
 }
 
@@ -124,7 +124,8 @@ impl Wanted {
         if !self.scopes.is_empty() {
             loaded.version = next().first().map(|row| get(row, 0)).transpose()?;
             for (scope, row) in self.scopes.into_iter().zip(&next()) {
-                loaded.sums.insert(scope, get(row, 0)?);
+                let (spent, reserved): (i64, i64) = (get(row, 0)?, get(row, 1)?);
+                loaded.sums.insert(scope, Sum { spent: spent.into(), reserved: reserved.into() });
             }
         }
         if !self.keys.is_empty() {
@@ -143,8 +144,8 @@ impl Wanted {
 impl Rows for Loaded {
     type Error = std::convert::Infallible;
 
-    fn sum(&self, scope: &Scope, since: Date) -> std::result::Result<i128, Self::Error> {
-        Ok(self.sums.get(&(scope.clone(), since)).copied().unwrap_or_default().into())
+    fn sum(&self, scope: &Scope, since: Date) -> std::result::Result<Sum, Self::Error> {
+        Ok(self.sums.get(&(scope.clone(), since)).copied().unwrap_or_default())
     }
 
     fn reservation(&self, key: ReservationKey) -> std::result::Result<Vec<Charge>, Self::Error> {

@@ -72,7 +72,10 @@ mod tests {
                    (9, 'x:town', '1', 'i', 1, 'publishing', 2, NULL, NULL, '{"parts":["A"]}', NULL, 0, 0);
             INSERT INTO publications (job, part, account, text, intent_at, remote_id)
             VALUES (1, 0, 'a', 'A', 0, '1'), (6, 0, 'f', 'A', 0, NULL), (7, 0, 'g', 'A', 0, NULL),
-                   (8, 0, 'h', 'A', 0, '2'), (8, 1, 'h', 'B', 0, NULL);"#,
+                   (8, 0, 'h', 'A', 0, '2'), (8, 1, 'h', 'B', 0, NULL);
+            INSERT INTO reservations VALUES (-1, '2026-11-27', 'x:town', 'a', 'gemini', 'translate', 1, 1),
+                   (7, '2026-11-27', 'x:town', 'g', 'x', 'publish', 1, 1),
+                   (8, '2026-11-27', 'x:town', 'h', 'x', 'publish', 1, 1);"#,
         )
         .unwrap();
         assert_eq!(mark(&db, Timestamp::UNIX_EPOCH).unwrap(), 5);
@@ -102,6 +105,14 @@ mod tests {
             held(0),
         ];
         assert_eq!(rows, expected);
+        let reserved: Vec<i64> = db
+            .prepare("SELECT key FROM reservations ORDER BY key")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(reserved, [-1, 8], "a thread that is held has nothing reserved");
         let why: String = db.query_row("SELECT reason FROM jobs WHERE id = 4", [], |row| row.get(0)).unwrap();
         assert!(why.ends_with("(in the backup: the cap)"), "{why}");
     }

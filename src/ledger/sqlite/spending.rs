@@ -9,7 +9,7 @@ use mynah_domain::{
 use rusqlite::{Connection, Row, params, types::Type};
 
 use super::{
-    super::spending::{self, Book, Line, Rows, micros},
+    super::spending::{self, Book, Line, Rows, Sum, micros},
     rows::to_integer,
 };
 
@@ -19,7 +19,7 @@ const COLUMNS: &str = "day, source, target, service, purpose, micros, units";
 impl Rows for Connection {
     type Error = rusqlite::Error;
 
-    fn sum(&self, scope: &Scope, since: Date) -> rusqlite::Result<i128> {
+    fn sum(&self, scope: &Scope, since: Date) -> rusqlite::Result<Sum> {
         let (condition, name) = match scope {
             Scope::Everything => ("", ""),
             Scope::Source(source) => ("AND source = ?2", &**source),
@@ -27,13 +27,15 @@ impl Rows for Connection {
             Scope::Service(service) => ("AND service = ?2", &**service),
         };
         let sum = |table| format!("ifnull((SELECT sum(micros) FROM {table} WHERE day >= ?1 {condition}), 0)");
-        let sql = format!("SELECT {} + {}", sum("spending"), sum("reservations"));
+        let sql = format!("SELECT {}, {}", sum("spending"), sum("reservations"));
         let mut statement = self.prepare_cached(&sql)?;
-        let sum: i64 = match scope {
-            Scope::Everything => statement.query_row([since.to_string()], |row| row.get(0)),
-            _ => statement.query_row(params![since.to_string(), name], |row| row.get(0)),
-        }?;
-        Ok(sum.into())
+        let read = |row: &Row<'_>| {
+            Ok(Sum { spent: row.get::<_, i64>(0)?.into(), reserved: row.get::<_, i64>(1)?.into() })
+        };
+        match scope {
+            Scope::Everything => statement.query_row([since.to_string()], read),
+            _ => statement.query_row(params![since.to_string(), name], read),
+        }
     }
 
     fn reservation(&self, key: ReservationKey) -> rusqlite::Result<Vec<Charge>> {
