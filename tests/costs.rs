@@ -7,7 +7,7 @@ use mynah_sandbox::Endpoint;
 use serde_json::Value;
 use support::{Town, message, numbered, numbers, run, run_json};
 
-/// An amount of dollars in thousandths of a cent: exact enough to compare, and whole.
+/// An amount of dollars in millionths.
 fn micros(amount: &Value) -> u64 {
     let text = amount.as_str().unwrap();
     let (dollars, fraction) = text.split_once('.').unwrap();

@@ -145,9 +145,10 @@ mod tests {
     #[test]
     fn it_waits_for_the_time_that_a_service_names_unless_a_person_wants_a_trial() {
         let (mut breaker, now) = breaker();
-        let reset = now + 9 * 3600 * SECOND;
+        let just_before = now + 9 * 3600 * SECOND;
+        let reset = just_before + SECOND;
         breaker.record(CallOutcome::NotBefore(reset), now, 1.0);
-        assert_eq!(breaker.permit(reset - SECOND), Err(reset));
+        assert_eq!(breaker.permit(just_before), Err(reset));
         assert_eq!(breaker.clone().permit(reset), Ok(()));
         breaker.reconsider(now + SECOND);
         assert_eq!(breaker.permit(now + SECOND), Ok(()));

@@ -122,7 +122,8 @@ pub(super) async fn preview(args: &PreviewArgs, sources: &SettingsArgs, json: bo
     };
     let tally = Arc::new(Tally::default());
     let cascade = app::paid_by(settings, tally.clone());
-    for mut preview in of(&[post.clone()], &asked, protecting, &engines, settings, &cascade).await {
+    for mut preview in of(std::slice::from_ref(&post), &asked, protecting, &engines, settings, &cascade).await
+    {
         preview.cost = Some(cost(&preview, &post, &asked, settings, tally.total()));
         if json {
             print_json(&json!(preview));

@@ -6,9 +6,10 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use actix::{Actor, Addr};
 use async_trait::async_trait;
 use mynah_domain::{
-    AccountId, Card, CardWords, Job, JobId, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post,
-    PostId, PostKind, Publication, Reply, Target, TargetId, Translation,
+    AccountId, Card, CardWords, Job, JobId, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Money,
+    Post, PostId, PostKind, Publication, Reply, Target, TargetId, Translation,
     backoff::Backoff,
+    budget::{Budget, Budgets, Period, Scope},
     caps::{Cap, CapSetting},
     fixtures,
     network::{NetworkRules, PlainText, Repeat},
@@ -29,6 +30,7 @@ use crate::{
     events::Feed,
     pauses::{Paused, Pauses},
     router::{Route, Router, RouterParts, RouterSettings, Unblock},
+    spending::Purse,
     stats::Meter,
     supervision::{
         ActorRef, Shell,
@@ -192,6 +194,9 @@ struct Network {
     bucket: Bucket,
     caps: Caps,
     costs: Costs,
+    /// The most money in a day for what is needed besides messages, if it is limited.
+    daily: Option<Money>,
+    prices: CallPrices,
 }
 
 impl Default for Network {
@@ -204,6 +209,8 @@ impl Default for Network {
             bucket: None,
             caps: Caps::default(),
             costs: Costs::default(),
+            daily: None,
+            prices: CallPrices::default(),
         }
     }
 }
@@ -215,6 +222,12 @@ fn target(id: TargetId, repeat: Repeat) -> Target {
         media: MediaPolicy::Copy { missing: MediaMissing::Publish },
         ..fixtures::target()
     }
+}
+
+fn budgets_of(daily: Option<Money>) -> Budgets {
+    let budget =
+        |most| Budget { scope: Scope::Everything, period: Period::Day, most, setting: "budget.daily".into() };
+    Budgets { all: daily.map(budget).into_iter().collect(), ..Budgets::default() }
 }
 
 struct Town {
@@ -245,7 +258,7 @@ impl Town {
     }
 
     fn on(network: Network, jobs: Vec<Job>, account: Account) -> Self {
-        let Network { settle, repeat, targets, threads, bucket, caps, costs } = network;
+        let Network { settle, repeat, targets, threads, bucket, caps, costs, daily, prices } = network;
         let clock = Arc::new(RuntimeClock::since(account.begun));
         let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
@@ -289,8 +302,8 @@ impl Town {
             pauses: pauses.clone(),
             router: link,
             ledger: ledger.clone(),
-            purse: None,
-            prices: CallPrices::default(),
+            purse: Some(Purse::new(ledger.clone(), Arc::new(budgets_of(daily)), clock.clone())),
+            prices,
             costs,
             backoff,
             clock,
@@ -1090,4 +1103,70 @@ async fn targets_that_share_an_account_take_turns_and_a_pause_stops_only_one_of_
     town.pass(HOUR).await;
     assert_eq!(town.ledger.states(), [published; 4]);
     assert_eq!(town.account.count("verify"), 1, "both targets share one account");
+}
+
+/// What is on record for everything but messages.
+async fn spent(town: &Town) -> Money {
+    let charges = town.ledger.charges(jiff::civil::Date::MIN).await.unwrap();
+    charges.iter().map(|charge| charge.amount).sum()
+}
+
+/// A network that charges a cent for each message that a lookup shows, and ten for an alt text.
+fn charging(daily: Option<u64>) -> Network {
+    let cents = |cents| Money::from_micros(10_000).times(cents);
+    let prices = CallPrices { own_read: cents(1), alt_text: cents(10), ..CallPrices::default() };
+    Network { daily: daily.map(cents), prices, ..Network::default() }
+}
+
+#[actix_rt::test]
+async fn a_lookup_costs_what_the_network_bills_for_it() {
+    for daily in [None, Some(20)] {
+        tokio::time::pause();
+        let found = Recent { id: PostId("77".into()), text: "Hola 1".into(), created_at: noon() };
+        let shown = Shown { messages: vec![found], gap: None, billed: 3 };
+        let account = Account { recent: Box::new(move |_| Ok(shown.clone())), ..Account::default() };
+        let town = Town::on(charging(daily), vec![unknown(1)], account);
+        town.pass(HOUR).await;
+        assert_eq!(town.ledger.states(), [JobState::Published]);
+        assert_eq!(spent(&town).await, Money::from_micros(30_000), "{daily:?}");
+        tokio::time::resume();
+    }
+}
+
+#[actix_rt::test]
+async fn a_job_whose_lookup_no_budget_pays_for_waits_with_its_outcome_unknown_and_is_not_sent_again() {
+    tokio::time::pause();
+    let account = Account { recent: Box::new(|_| Ok(Shown::default())), ..Account::default() };
+    let town = Town::on(charging(Some(5)), vec![unknown(1)], account);
+    town.pass(HOUR).await;
+    assert_eq!((town.ledger.states(), town.account.count("recent")), (vec![JobState::Unknown], 0));
+    assert_eq!((town.account.drafts.borrow().len(), spent(&town).await), (0, Money::ZERO));
+}
+
+#[actix_rt::test]
+async fn an_alt_text_is_paid_if_the_network_accepted_it_and_waits_for_the_next_period_without_money() {
+    let with_alt = || {
+        let mut described = job(1, 1);
+        described.translation.as_mut().unwrap().alts = vec!["Un puerto".into()];
+        described
+    };
+    let uploads = |undescribed: Option<&'static str>| {
+        let uploaded = move |_| {
+            let undescribed = undescribed.map(str::to_owned);
+            Some(Ok(Uploaded { id: MediaId("5".into()), undescribed }))
+        };
+        Account { upload: Box::new(uploaded), ..Account::default() }
+    };
+    for (undescribed, cost) in [(None, 100_000), (Some("503"), 0)] {
+        tokio::time::pause();
+        let town = Town::on(charging(None), vec![with_alt()], uploads(undescribed));
+        town.pass(HOUR).await;
+        assert_eq!(town.ledger.states(), [JobState::Published]);
+        assert_eq!(spent(&town).await, Money::from_micros(cost), "{undescribed:?}");
+        tokio::time::resume();
+    }
+    tokio::time::pause();
+    let town = Town::on(charging(Some(5)), vec![with_alt()], uploads(None));
+    town.pass(HOUR).await;
+    assert_eq!((town.ledger.states(), town.account.count("upload")), (vec![JobState::Held], 0));
 }

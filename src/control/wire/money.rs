@@ -131,6 +131,7 @@ pub(super) mod dollars {
     use mynah_domain::Money;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
     pub(in super::super) fn serialize<S: Serializer>(money: &Money, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(money.to_string().trim_start_matches('$'))
     }
@@ -146,6 +147,7 @@ mod maybe_dollars {
 
     use super::dollars;
 
+    #[allow(clippy::ref_option, reason = "serde passes fields by reference")]
     pub(super) fn serialize<S: Serializer>(money: &Option<Money>, to: S) -> Result<S::Ok, S::Error> {
         match money {
             Some(money) => dollars::serialize(money, to),

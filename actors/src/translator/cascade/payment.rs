@@ -19,14 +19,17 @@ use crate::{
     upstreams::{limiter::Permit, refusals::Fallback},
 };
 
+/// What was not sent, each with the budget that does not allow it.
+type Unsent = Vec<(Wanted, OverBudget)>;
+
 /// What a paid call brought.
 pub(super) struct Called {
     /// What was sent.
     pub(super) batch: Vec<Wanted>,
     /// What came back for it.
     pub(super) answer: Result<Reply, Outage>,
-    /// What was not sent, because a budget does not allow it.
-    pub(super) unpaid: Vec<(Wanted, OverBudget)>,
+    /// What was not sent.
+    pub(super) unpaid: Unsent,
 }
 
 /// What the engine is to be called for.
@@ -68,7 +71,7 @@ impl Calls<'_> {
                 return Called { batch, answer, unpaid: Vec::new() };
             }
         };
-        let (paid, unpaid) = part(batch, unpaid);
+        let (paid, unpaid) = part(batch, &unpaid);
         let (numbers, batch): (Vec<usize>, Vec<Wanted>) = paid.into_iter().unzip();
         let items: Vec<(usize, Item)> = items
             .into_iter()
@@ -100,7 +103,7 @@ impl Calls<'_> {
     }
 
     /// Records with each of these tasks that a budget does not allow it.
-    pub(super) fn settle_unpaid(&self, tasks: &mut [Task], unpaid: Vec<(Wanted, OverBudget)>) {
+    pub(super) fn settle_unpaid(&self, tasks: &mut [Task], unpaid: Unsent) {
         let must_wait = self.cascade.upstreams.refusals().fallback() == Fallback::Hold;
         for (Wanted { task, lead }, over) in unpaid {
             self.settle(&mut tasks[task], lead, |task, engine| {
@@ -112,7 +115,7 @@ impl Calls<'_> {
 }
 
 /// What is paid for, with the numbers in the batch, and what is not.
-fn part(batch: Vec<Wanted>, unpaid: Vec<Unpaid>) -> (Vec<(usize, Wanted)>, Vec<(Wanted, OverBudget)>) {
+fn part(batch: Vec<Wanted>, unpaid: &[Unpaid]) -> (Vec<(usize, Wanted)>, Unsent) {
     let (mut paid, mut left) = (Vec::with_capacity(batch.len()), Vec::new());
     for (number, one) in batch.into_iter().enumerate() {
         match unpaid.iter().find(|unpaid| unpaid.items.contains(&number)) {
