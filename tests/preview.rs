@@ -67,7 +67,12 @@ async fn what_becomes_of_links_is_shown_with_its_price() {
             "{links}: {es}"
         );
         let plain = town.preview(&["--set", &policy], text);
-        assert_eq!(plain.out.contains("link removed: https://a.example/x"), removed, "{links}: {}", plain.out);
+        assert_eq!(
+            plain.out.contains("link removed: https://a.example/x"),
+            removed,
+            "{links}: {}",
+            plain.out
+        );
     }
 }
 

@@ -151,7 +151,7 @@ impl Posts {
             let posts: Vec<RecordPost> = posts.collect();
             let newest = Mark { id: PostId(count.to_string()), position: *count };
             let checkpoint = Checkpoint { watermark: Some(newest), ..Checkpoint::default() };
-            RecordPage { source: "net:town".into(), posts, checkpoint }
+            RecordPage { source: "net:town".into(), posts, checkpoint, settles: None }
         };
         self.ledger.record(page).await.unwrap();
     }
