@@ -312,9 +312,11 @@ impl Poller {
             return Step::Finished;
         }
         self.context.heartbeat().troubled(format!("it is not read: {over}"));
+        let now = self.parts.clock.now();
+        let again_at = over.again_at(now);
         // Only time counts, whatever the network reports meanwhile.
         self.failures = self.failures.max(1);
-        let wait = Duration::try_from(over.until.duration_since(self.parts.clock.now())).unwrap_or_default();
+        let wait = Duration::try_from(again_at.duration_since(now)).unwrap_or_default();
         let wait = wait.clamp(self.parts.backoff.base, LONGEST_PAUSE);
         self.next = Some(Instant::now() + wait);
         Step::Idle

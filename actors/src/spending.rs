@@ -117,7 +117,7 @@ impl Purse {
         Ok(match self.ledger.reserve(reservation).await? {
             Ok(()) => Ok(Reserved { key: Some(key), most }),
             Err(over) => {
-                self.report(&over);
+                self.report(&over, now);
                 Err(over)
             }
         })
@@ -138,8 +138,12 @@ impl Purse {
         }
     }
 
-    /// Logs that a budget is used up: once in each of its periods.
-    fn report(&self, over: &OverBudget) {
+    /// Logs that a budget is used up: once in each of its periods, and not if it is only reserved.
+    fn report(&self, over: &OverBudget, now: Timestamp) {
+        if over.again_at(now) < over.until {
+            // Most of what calls in progress have reserved comes free.
+            return;
+        }
         // The lock guards a map of which every change is whole.
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.insert(over.setting.clone(), over.until) != Some(over.until) {

@@ -40,7 +40,7 @@ impl Publisher {
             Ok(reserved) => Ok(Some(reserved)),
             Err(over) => Err(Halt::Event(outcome_lost(
                 format!("it cannot be looked up on the account: {over}"),
-                Some(over.until),
+                Some(over.again_at(self.parts.clock.now())),
             ))),
         }
     }
@@ -60,7 +60,10 @@ impl Publisher {
         let Some(purse) = self.purse_for(price).filter(|_| !alt.trim().is_empty()) else { return Ok(None) };
         match purse.reserve(self.payer(job), Purpose::Media, price, 1).await? {
             Ok(reserved) => Ok(Some(reserved)),
-            Err(over) => Err(Halt::Event(held(HoldKind::Budget, over.to_string(), Some(over.until)))),
+            Err(over) => {
+                let again_at = over.again_at(self.parts.clock.now());
+                Err(Halt::Event(held(HoldKind::Budget, over.to_string(), Some(again_at))))
+            }
         }
     }
 

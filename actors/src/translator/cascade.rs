@@ -327,9 +327,8 @@ impl EngineCascade {
 /// Holds a job that waits for the next period of a budget: because no other engine may translate it, or because no other
 /// engine is available before that.
 fn hold_for_budget(task: &Task) -> Option<JobEvent> {
-    let over = task.over_budget.as_ref()?;
-    let waits = task.waits_for.is_some() || (task.out_of_quota && task.until == Some(over.until));
-    let until = Some(over.until);
+    let until = Some(task.over_budget?);
+    let waits = task.waits_for.is_some() || (task.out_of_quota && task.until == until);
     waits.then(|| JobEvent::Held(Hold { kind: HoldKind::Budget, reason: task.troubles.join("; "), until }))
 }
 

@@ -46,8 +46,8 @@ pub struct Task {
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
     pub out_of_quota: bool,
-    /// The budget that did not allow a call, of several the one that is renewed first.
-    pub over_budget: Option<OverBudget>,
+    /// When to try again, if a budget did not allow a call; of several, the first.
+    pub over_budget: Option<Timestamp>,
     /// The engine that refused it, if no other may translate it instead.
     pub waits_for: Option<Arc<str>>,
     /// The last translation that did not pass, for a person.
@@ -478,15 +478,12 @@ impl Task {
         self.not_before(until);
     }
 
-    /// A budget does not allow a call to the engine before its next period.
-    pub fn over_budget(&mut self, engine: &str, over: OverBudget) {
+    /// A budget does not allow a call to the engine before this time.
+    pub fn over_budget(&mut self, engine: &str, over: &OverBudget, again_at: Timestamp) {
         self.troubles.push(format!("{engine}: {over}"));
         self.retry = Retry::Always;
-        self.not_before(over.until);
-        let is_later = self.over_budget.as_ref().is_some_and(|known| known.until <= over.until);
-        if !is_later {
-            self.over_budget = Some(over);
-        }
+        self.not_before(again_at);
+        self.over_budget = Some(self.over_budget.map_or(again_at, |known| known.min(again_at)));
     }
 
     fn not_before(&mut self, moment: Timestamp) {

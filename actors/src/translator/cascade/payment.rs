@@ -105,9 +105,10 @@ impl Calls<'_> {
     /// Records with each of these tasks that a budget does not allow it.
     pub(super) fn settle_unpaid(&self, tasks: &mut [Task], unpaid: Unsent) {
         let must_wait = self.cascade.upstreams.refusals().fallback() == Fallback::Hold;
+        let now = self.cascade.clock.now();
         for (Wanted { task, lead }, over) in unpaid {
             self.settle(&mut tasks[task], lead, |task, engine| {
-                task.over_budget(engine, over);
+                task.over_budget(engine, &over, over.again_at(now));
                 task.waits_for = must_wait.then(|| self.limiter.upstream().clone());
             });
         }
