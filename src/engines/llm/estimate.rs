@@ -1,5 +1,5 @@
-//! How many tokens a request will have at most. Each model cuts text in its own way, so this is an estimate from above: money
-//! is reserved by it before the call, and what is not used is free again after it.
+//! How many tokens a request will have at most. Models cut text differently, so this is an estimate from above: money is
+//! reserved by it before the call, and what is not used is free again after it.
 
 use mynah_domain::ports::engine::{Item, Usage};
 
