@@ -146,13 +146,13 @@ fn pay<R: OnRecord + ?Sized>(
         match event {
             JobEvent::PartBegun { part, cost: Some(cost), .. } => {
                 match book.begin(record, (job, &row.source, &row.target), cost)? {
-                    Ok(charge) => drop(row.charges.insert(*part, charge)),
+                    Ok(paid) => drop(row.charges.insert(*part, paid)),
                     Err(over) => return Ok(Err(ChangeError::OverBudget { job, over })),
                 }
             }
             JobEvent::PartAbsent { part } => {
-                let Some(charge) = row.charges.remove(part) else { continue };
-                book.take_back(&charge);
+                let Some(paid) = row.charges.remove(part) else { continue };
+                book.take_back(&paid);
                 if row.charges.is_empty() {
                     book.release(record, job)?;
                 }

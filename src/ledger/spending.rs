@@ -3,7 +3,7 @@
 //! knows the rows that it asked for and what the command changes; the adapter writes the changes with the rest of it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     sync::Arc,
 };
 
@@ -310,11 +310,14 @@ impl Book {
     }
 
     fn reserved<R: Rows + ?Sized>(&mut self, rows: &R, key: ReservationKey) -> Result<&[Charge], R::Error> {
-        if !self.reservations.contains_key(&key) {
-            let stored = rows.reservation(key)?;
-            self.reservations.insert(key, Reserved { now: stored.clone(), stored });
-        }
-        Ok(self.reservations.get(&key).map_or(&[][..], |reserved| &reserved.now))
+        let known = match self.reservations.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let stored = rows.reservation(key)?;
+                unknown.insert(Reserved { now: stored.clone(), stored })
+            }
+        };
+        Ok(&known.now)
     }
 
     fn spend(&mut self, charge: &Charge, sign: i128) {

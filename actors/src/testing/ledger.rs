@@ -215,7 +215,7 @@ impl MemoryLedger {
                     intent_at: self.clock.now(),
                     after: None,
                     remote_id: None,
-                })
+                });
             }
             JobEvent::PartSent { part, remote_id } => {
                 job.attempt = 0;

@@ -265,9 +265,8 @@ impl Batch {
     }
 
     fn settle(&mut self, key: ReservationKey, charges: &[Charge]) {
-        match self.book.settle(&self.money, key, charges) {
-            Err(never) => match never {},
-            Ok(()) => {}
+        if let Err(never) = self.book.settle(&self.money, key, charges) {
+            match never {}
         }
     }
 

@@ -190,8 +190,11 @@ pub(super) fn spent(book: &Book) -> Option<Values> {
     (!columns.days.is_empty()).then(|| columns.values())
 }
 
+/// The values of a statement, and how many rows it must change.
+type Rewritten = (Values, usize);
+
 /// The values of [`RELEASED`] and how many rows it must remove, and those of [`RESERVED`].
-pub(super) fn reserved(book: &Book) -> (Option<(Values, usize)>, Option<(Values, usize)>) {
+pub(super) fn reserved(book: &Book) -> (Option<Rewritten>, Option<Rewritten>) {
     let (mut released, mut stored) = (Vec::new(), 0);
     let (mut columns, mut keys) = (Columns::default(), Vec::new());
     for (key, rows, charges) in book.replaced() {

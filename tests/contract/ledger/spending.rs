@@ -421,10 +421,10 @@ pub(crate) async fn callers_at_the_same_time_do_not_spend_the_same_money<B: Benc
         let ledger = if number.is_multiple_of(2) { &*first } else { second };
         ledger.reserve(reservation(ReservationKey::draw(), vec![charge("0.20", 1)])).await.unwrap().is_ok()
     };
-    let begins = futures_util::future::join_all((0..12).map(&begin));
-    let reserves = futures_util::future::join_all((0..12).map(&reserve));
-    let (begun, reserved) = futures_util::future::join(begins, reserves).await;
-    let made = begun.into_iter().chain(reserved).filter(|is_made| *is_made).count();
+    let of_jobs = futures_util::future::join_all((0..12).map(&begin));
+    let of_calls = futures_util::future::join_all((0..12).map(&reserve));
+    let (of_jobs, of_calls) = futures_util::future::join(of_jobs, of_calls).await;
+    let made = of_jobs.into_iter().chain(of_calls).filter(|is_made| *is_made).count();
     assert_eq!(made, 5);
     assert_eq!(sum(&*first, NOON).await, dollars("1"));
 }
