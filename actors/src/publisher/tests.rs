@@ -1140,7 +1140,8 @@ async fn a_job_whose_lookup_no_budget_pays_for_waits_with_its_outcome_unknown_an
     let town = Town::on(charging(Some(5)), vec![unknown(1)], account);
     town.pass(HOUR).await;
     assert_eq!((town.ledger.states(), town.account.count("recent")), (vec![JobState::Unknown], 0));
-    assert_eq!((town.account.drafts.borrow().len(), spent(&town).await), (0, Money::ZERO));
+    assert_eq!(spent(&town).await, Money::ZERO);
+    assert!(town.account.drafts.borrow().is_empty());
 }
 
 #[actix_rt::test]

@@ -164,7 +164,8 @@ async fn the_budget_of_one_target_does_not_stop_the_others() {
     let (cascade, ledger) = paying(&[(Scope::Target("net:es".into()), 1)]);
     let counting = Rc::new(Counting::default());
     let mut tasks = [for_target("net:es", "Hello there"), for_target("net:fr", "Good night")];
-    translate(&cascade, &mut tasks, &[counting.clone()]).await;
+    let engines: [Rc<dyn Engine>; 1] = [counting.clone()];
+    translate(&cascade, &mut tasks, &engines).await;
     assert_eq!(hold(&tasks[0]).kind, HoldKind::Budget);
     assert!(is_translated(&tasks[1]));
     assert_eq!((counting.calls.borrow().clone(), ledger.of_target("net:fr")), (vec![1], dollars(2)));
@@ -177,14 +178,15 @@ async fn an_engine_is_not_called_before_the_time_at_which_its_quota_is_back() {
     let used_up =
         EngineError::RateLimited { reason: "the quota of the day is used up".into(), until: Some(until) };
     let engine = Rc::new(Counting { fails: Some(used_up), ..Counting::default() });
+    let engines: [Rc<dyn Engine>; 1] = [engine.clone()];
     for number in 1..=20 {
         let mut tasks = [for_target("net:es", &format!("Hello number {number}"))];
-        translate(&cascade, &mut tasks, &[engine.clone()]).await;
+        translate(&cascade, &mut tasks, &engines).await;
         assert_eq!(hold(&tasks[0]).kind, HoldKind::Quota);
     }
     assert_eq!(engine.calls.borrow().len(), 1);
     cascade.upstreams.reconsider("counting");
-    translate(&cascade, &mut [for_target("net:es", "Hello again")], &[engine.clone()]).await;
+    translate(&cascade, &mut [for_target("net:es", "Hello again")], &engines).await;
     assert_eq!(engine.calls.borrow().len(), 2, "a person asked for a trial");
 }
 
