@@ -20,7 +20,9 @@ demo: setup ## Republish a small timeline on X, Bluesky and Mastodon, all on thi
 
 .PHONY: test
 test: setup setup-browser setup-postgresql setup-redis ## Run every test
-	MYNAH_TEST_POSTGRES=required MYNAH_TEST_REDIS=required cargo test --workspace --locked --features failpoints $(ARGS)
+	@# Most tests wait for something, so there are more of them at once than cores.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} \
+	    MYNAH_TEST_POSTGRES=required MYNAH_TEST_REDIS=required cargo test --workspace --locked --features failpoints $(ARGS)
 
 # Feeds of another reader's tests, to read.
 FEEDS := target/feeds/feedparser-6.0.14

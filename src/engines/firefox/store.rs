@@ -312,14 +312,12 @@ impl Installed {
 
     /// What identifies its weights: the catalogue's version and the beginning of the hash.
     pub(super) fn revision(&self) -> String {
-        match (&self.version, &self.model.sha256) {
-            (Some(version), Some(hash)) => format!("{version}-{}", hash.get(..8).unwrap_or(hash)),
-            // A file that a person put there. Another one may have the same size.
-            _ => {
-                let changed = self.model.changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-                format!("{}-{}", self.model.size, changed.unwrap_or_default().as_secs())
-            }
+        if let (Some(version), Some(hash)) = (&self.version, &self.model.sha256) {
+            return format!("{version}-{}", hash.get(..8).unwrap_or(hash));
         }
+        // A file that a person put there. Another one may have the same size.
+        let changed = self.model.changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        format!("{}-{}", self.model.size, changed.unwrap_or_default().as_secs())
     }
 
     /// Its weights cannot be used.
@@ -552,7 +550,7 @@ mod tests {
         let store = Store::offline(folder.path());
         let revision = || store.models().unwrap().remove(0).state.unwrap().revision();
         let before = revision();
-        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        let later = SystemTime::now() + std::time::Duration::from_mins(1);
         fs::File::options()
             .write(true)
             .open(pair.join("model.enja.bin"))
