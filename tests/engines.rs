@@ -115,7 +115,11 @@ async fn engines_are_compared_side_by_side() {
         assert_eq!(translation["max_weighted_length"], 280);
     }
     assert!(gemini["usage"]["input_tokens"].as_u64().unwrap() > 0, "{gemini}");
-    assert_eq!((&gemini["price"], &apertium["price"]), (&Value::Null, &json!(0.0)));
+    // Gemini's prices for a million tokens; amounts are rounded up to a millionth of a dollar.
+    let charged = |tokens: &str, price: f64| gemini["usage"][tokens].as_f64().unwrap() * price / 1e6;
+    let price = charged("input_tokens", 0.30) + charged("output_tokens", 2.50);
+    assert!((gemini["price"].as_f64().unwrap() - price).abs() < 3e-6, "{gemini}");
+    assert_eq!(apertium["price"], 0.0);
     let totals: Vec<_> = compared["engines"]
         .as_array()
         .unwrap()

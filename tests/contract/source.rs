@@ -107,7 +107,8 @@ pub(crate) async fn paging_shows_every_post_once_and_ends<B: Bench>() {
 pub(crate) async fn an_account_without_posts_has_an_empty_page<B: Bench>() {
     let bench = B::new(&[]).await;
     let page = bench.source().page(&PageRequest { limit: 10, ..PageRequest::default() }).await.unwrap();
-    assert_eq!(page, Page::default());
+    // Finding the account may be charged.
+    assert_eq!(Page { billed_accounts: 0, ..page }, Page::default());
 }
 
 pub(crate) async fn after_limits_a_page_to_newer_posts<B: Bench>() {
