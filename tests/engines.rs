@@ -132,7 +132,7 @@ async fn engines_are_compared_side_by_side() {
     let shown = compare(&town, &["--engines", "gemini,apertium", "--network", "bluesky"], posts);
     shown.assert_success();
     assert!(shown.out.contains("es apertium  ") && shown.out.contains(" of 300, "), "{}", shown.out);
-    assert!(shown.out.contains("price unknown") && shown.out.contains("free"), "{}", shown.out);
+    assert!(shown.out.contains(" s, $0.000") && shown.out.contains("free"), "{}", shown.out);
 }
 
 #[actix_rt::test]
