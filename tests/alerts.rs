@@ -196,9 +196,6 @@ async fn a_restart_neither_repeats_nor_forgets() {
     let listed = run_json(&town, &["alerts"]);
     assert_eq!(listed["alerts"][0]["about"], "x:town_es", "{listed}");
     assert_eq!(listed["receivers"][0]["name"], "webhook");
-    // The next service writes its own.
-    fs::remove_file(town.folder.path().join("data/admin")).unwrap();
-
     let (running, _) = town.serve().await;
     until("the account is blocked again", || account_state(&town) == "blocked").await;
     town.sandbox.restore_token("town_es");

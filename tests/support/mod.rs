@@ -137,6 +137,8 @@ impl Town {
 
     /// Starts the service and waits until its admin API listens.
     pub(crate) async fn serve(&self) -> (Running, SocketAddr) {
+        // A service that was killed has left its own.
+        let _ = std::fs::remove_file(self.admin_file());
         let running = self.start(&["run"]);
         until("the admin API listens", || self.admin().is_some()).await;
         (running, self.admin().unwrap())
@@ -144,7 +146,11 @@ impl Town {
 
     /// Where the admin API listens, once it does.
     pub(crate) fn admin(&self) -> Option<SocketAddr> {
-        std::fs::read_to_string(self.folder.path().join("data/admin")).ok()?.trim().parse().ok()
+        std::fs::read_to_string(self.admin_file()).ok()?.trim().parse().ok()
+    }
+
+    fn admin_file(&self) -> PathBuf {
+        self.folder.path().join("data/admin")
     }
 
     /// The ledger's file.
