@@ -86,6 +86,12 @@ endpoints! {
         Token = "x.token",
         /// `POST /2/oauth2/revoke`
         Revoke = "x.revoke",
+        /// `POST /oauth/request_token`
+        RequestToken = "x.request_token",
+        /// `POST /oauth/access_token`
+        AccessToken = "x.access_token",
+        /// `POST /1.1/oauth/invalidate_token.json`
+        InvalidateToken = "x.invalidate_token",
     }
     Gemini {
         /// `POST /v1beta/models/{model}:generateContent`
@@ -195,6 +201,11 @@ impl Endpoint {
             ["v1", "messages"] if method == Method::POST => Some(Self::AnthropicMessages),
             ["xrpc", call] => Self::of_bluesky(method, call),
             [did] if method == Method::GET && did.starts_with("did:") => Some(Self::BlueskyDid),
+            ["oauth", "request_token"] if method == Method::POST => Some(Self::RequestToken),
+            ["oauth", "access_token"] if method == Method::POST => Some(Self::AccessToken),
+            ["1.1", "oauth", "invalidate_token.json"] if method == Method::POST => {
+                Some(Self::InvalidateToken)
+            }
             ["oauth", "token"] if method == Method::POST => Some(Self::MastodonToken),
             ["oauth", "revoke"] if method == Method::POST => Some(Self::MastodonRevoke),
             ["api", version, rest @ ..] => Self::of_mastodon(method, version, rest),

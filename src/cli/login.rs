@@ -188,7 +188,7 @@ pub(super) async fn log_out(args: &LogoutArgs, sources: &SettingsArgs, json: boo
     };
     let desk = work.desk_with_ledger().await?;
     // What is missing on this machine is reported while the login is still there, since it is needed to revoke it.
-    how.prepare_revocation(&desk)?;
+    how.prepare_revocation(&login, &desk)?;
     // Removed before it is revoked: a network that is down must not keep a person from it.
     work.store
         .change(|logins| logins.remove(&login.network, &login.account))

@@ -200,11 +200,11 @@ pub trait LogIn: Sync {
     /// See [`LoginError`].
     async fn log_in(&self, account: &str, desk: &Desk<'_>) -> Result<StoredLogin, LoginError>;
 
-    /// Checks that everything that [`revoke`](Self::revoke) needs on this machine is set.
+    /// Checks that everything that [`revoke`](Self::revoke) needs for this login is set on this machine.
     ///
     /// # Errors
     /// Names what is missing.
-    fn prepare_revocation(&self, _desk: &Desk<'_>) -> Result<(), LoginError> {
+    fn prepare_revocation(&self, _login: &StoredLogin, _desk: &Desk<'_>) -> Result<(), LoginError> {
         Ok(())
     }
 

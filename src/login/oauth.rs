@@ -118,7 +118,8 @@ pub fn form(url: &Url, fields: &[(&str, &str)]) -> Request {
     Request::post(url.as_str()).body("application/x-www-form-urlencoded", body)
 }
 
-fn unavailable(server: &str, error: &HttpError) -> LoginError {
+/// The error of a call that got no answer.
+pub fn unavailable(server: &str, error: &HttpError) -> LoginError {
     LoginError::Unavailable(format!("{server}: {error}"))
 }
 

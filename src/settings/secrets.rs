@@ -181,6 +181,11 @@ impl<'a> Vault<'a> {
         Ok(Some(self.found(name, origin, secret.into())))
     }
 
+    /// Whether a secret that was found comes from the store of logins.
+    pub fn is_in_store(&self, name: &str) -> bool {
+        self.in_force.iter().any(|found| found.key == name && matches!(found.origin, Origin::Store))
+    }
+
     fn stored(&mut self, name: &str) -> Option<SecretString> {
         let secret = self.in_store.get(name)?.clone();
         Some(self.found(name, Origin::Store, secret))

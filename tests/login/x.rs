@@ -5,8 +5,10 @@ use std::fs;
 
 use mynah_sandbox::{Endpoint, TimelinePost};
 
+use url::Url;
+
 use super::{
-    Place,
+    Place, code_on,
     support::{self, PATIENCE, message},
 };
 
@@ -137,4 +139,76 @@ async fn a_login_to_x_needs_the_apps_id_and_refuses_another_account() {
     let back = place.decide(&login.address, ACCOUNT, "deny").await.unwrap();
     assert!(login.paste(&back).err.contains("was denied on X"));
     assert!(!place.store().exists());
+}
+
+/// The page at `address` asks the person, who decides. Returns the PIN.
+async fn pin(place: &Place, address: &str, account: &str) -> String {
+    assert!(address.contains("force_login=true&screen_name="), "{address}");
+    let page = place.follow(address).await;
+    assert!(page.contains("wants to use an account"), "{page}");
+    let asked = Url::parse(address).unwrap();
+    let mut fields: Vec<(String, String)> = asked.query_pairs().into_owned().collect();
+    fields.extend([("account".into(), account.into()), ("decision".into(), "allow".into())]);
+    let action = asked.join("/i/oauth/authorize").unwrap();
+    let mut answer = place.http.post(action.as_str()).send_form(&fields).await.unwrap();
+    code_on(&String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap())
+}
+
+#[actix_rt::test]
+async fn an_app_without_a_client_id_logs_in_by_pin_and_the_login_lasts() {
+    let mut place = Place::with_target("x", ACCOUNT).await;
+    let keys = mynah_sandbox::credentials(ACCOUNT);
+    place.set("X_CONSUMER_KEY", &keys.consumer_key);
+    let ended = place.run(&["login", "x", ACCOUNT]);
+    assert!(ended.code == Some(2) && ended.err.contains("X_CONSUMER_SECRET is not set"), "{}", ended.err);
+    place.set("X_CONSUMER_SECRET", &keys.consumer_secret);
+
+    let refused = |ended: support::Output, why: &str| {
+        assert!(ended.code.is_some_and(|code| code > 0) && ended.err.contains(why), "{why}: {}", ended.err);
+        assert!(!place.store().exists(), "{why}");
+    };
+    refused(place.begin(&["x", ACCOUNT]).end(), "no PIN was given");
+    refused(place.begin(&["x", ACCOUNT]).paste("12 34 five\n"), "a PIN has only digits");
+    refused(place.begin(&["x", ACCOUNT]).paste("1234567\n"), "Invalid or expired token");
+    let login = place.begin(&["x", "somebody"]);
+    let number = pin(&place, &login.address, ACCOUNT).await;
+    refused(login.paste(&number), "as @town_es, not as @somebody");
+    assert_eq!(place.town.sandbox.count(Endpoint::InvalidateToken).statuses[&200], 1);
+
+    let login = place.begin(&["x", ACCOUNT]);
+    let number = pin(&place, &login.address, ACCOUNT).await;
+    login.paste(&format!(" {} {}\n", &number[..3], &number[3..])).assert_success();
+    place.publish(1).assert_success();
+    place.town.sandbox.expire_sessions(ACCOUNT);
+    place.publish(2).assert_success();
+    assert_eq!((place.published(), place.renewals()), (2, 0));
+    let check = place.run(&["check"]);
+    assert!(check.out.contains("lasts until it is revoked"), "{}", check.out);
+    let shown = place.run(&["check", "--json"]);
+    assert!(!shown.out.contains(&keys.access_token), "a secret is shown");
+
+    let out = place.run(&["logout", "x", ACCOUNT]);
+    out.assert_success();
+    assert!(out.out.contains("removed and revoked"), "{} {}", out.out, out.err);
+    assert_eq!(place.town.sandbox.count(Endpoint::InvalidateToken).statuses[&200], 2);
+    assert!(place.run(&["check"]).err.contains("mynah login x @town_es"));
+}
+
+#[actix_rt::test]
+async fn a_variable_takes_the_place_of_a_login_by_pin() {
+    let mut place = Place::with_target("x", ACCOUNT).await;
+    let keys = mynah_sandbox::credentials(ACCOUNT);
+    place.set("X_CONSUMER_KEY", &keys.consumer_key);
+    place.set("X_CONSUMER_SECRET", &keys.consumer_secret);
+    let login = place.begin(&["x", ACCOUNT]);
+    let number = pin(&place, &login.address, ACCOUNT).await;
+    login.paste(&number).assert_success();
+    place.set("X_TOWN_ES_OAUTH2_TOKEN", &keys.user_bearer_token);
+    place.publish(1).assert_success();
+    let ended = place.run(&["login", "x", ACCOUNT]);
+    assert!(
+        ended.err.contains("X_TOWN_ES_OAUTH2_TOKEN is set and would override the login"),
+        "{}",
+        ended.err
+    );
 }

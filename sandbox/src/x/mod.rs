@@ -7,6 +7,7 @@ mod lookup;
 mod media;
 pub(crate) mod oauth1;
 pub(crate) mod oauth2;
+mod pin;
 pub(crate) mod problems;
 mod query;
 mod render;
@@ -39,6 +40,7 @@ use crate::{
 /// The routes of X.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     oauth2::pages(config);
+    pin::routes(config);
     config.service(
         web::scope("/2")
             // The most frequent calls first: routes are tried in this order.

@@ -13,7 +13,12 @@ const SKEW: u64 = 300;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Header<'a> {
     pub(crate) consumer_key: Cow<'a, str>,
+    /// Empty if there is none yet.
     pub(crate) token: Cow<'a, str>,
+    /// Where a login is to continue.
+    pub(crate) callback: Option<Cow<'a, str>>,
+    /// What shows that the person allowed a login.
+    pub(crate) verifier: Option<Cow<'a, str>>,
     nonce: Cow<'a, str>,
     timestamp: u64,
     signature: Cow<'a, str>,
@@ -27,12 +32,15 @@ impl<'a> Header<'a> {
         let scheme = header.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("OAuth "))?;
         let (mut consumer_key, mut token, mut nonce, mut timestamp) = (None, None, None, None);
         let (mut signature, mut method, mut version) = (None, None, None);
+        let (mut callback, mut verifier) = (None, None);
         for pair in header[scheme.len()..].split(',') {
             let (key, value) = pair.trim().split_once('=')?;
             let value = percent_decode(value.strip_prefix('"')?.strip_suffix('"')?)?;
             let part = match key {
                 "oauth_consumer_key" => &mut consumer_key,
                 "oauth_token" => &mut token,
+                "oauth_callback" => &mut callback,
+                "oauth_verifier" => &mut verifier,
                 "oauth_nonce" => &mut nonce,
                 "oauth_timestamp" => &mut timestamp,
                 "oauth_signature" => &mut signature,
@@ -44,7 +52,9 @@ impl<'a> Header<'a> {
         }
         Some(Self {
             consumer_key: consumer_key?,
-            token: token?,
+            token: token.unwrap_or_default(),
+            callback,
+            verifier,
             nonce: nonce?,
             timestamp: timestamp?.parse().ok()?,
             signature: signature?,
@@ -75,10 +85,12 @@ impl<'a> Header<'a> {
         parameters: &Parameters,
     ) -> Option<String> {
         let consumer = Credentials::new(&*self.consumer_key, secrets.consumer);
-        let token = Credentials::new(&*self.token, secrets.token);
+        let token = (!self.token.is_empty()).then(|| Credentials::new(&*self.token, secrets.token));
         let mut builder = Builder::new(consumer, HmacSha1::new());
         builder
             .token(token)
+            .callback(self.callback.as_deref())
+            .verifier(self.verifier.as_deref())
             .nonce(&*self.nonce)
             .timestamp(NonZeroU64::new(self.timestamp)?)
             .version(self.version.is_some());
@@ -165,6 +177,8 @@ mod tests {
         Header {
             consumer_key: "xvz1evFS4wEEPTGEFPHBog".into(),
             token: "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb".into(),
+            callback: None,
+            verifier: None,
             nonce: "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg".into(),
             timestamp: 1_318_622_958,
             signature: signature.into(),

@@ -11,7 +11,7 @@ use actix_web::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{auth::now_ms, json_response, problems::Problem};
+use super::{auth::now_ms, json_response, pin::PinLogins, problems::Problem};
 use crate::{
     credentials::{X_CLIENT_ID, X_CLIENT_SECRET},
     oauth::{self, Fields, Grant, Grants},
@@ -30,6 +30,8 @@ const LIFETIME: u64 = 7200;
 pub(crate) struct Logins {
     grants: Grants,
     tokens: HashMap<String, Issued>,
+    /// Those by PIN.
+    pub(super) pins: PinLogins,
 }
 
 #[derive(Debug, Clone)]

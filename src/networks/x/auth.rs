@@ -89,7 +89,7 @@ impl XAuth {
 
 impl OAuth1 {
     /// Signs a call; `pinned` sets the nonce, for tests with published vectors.
-    fn sign(
+    pub(super) fn sign(
         &self,
         method: &str,
         url: &str,

@@ -19,6 +19,7 @@ mod login;
 pub mod media;
 mod names;
 pub mod notice;
+mod pin;
 pub mod post;
 mod prices;
 pub mod problem;

@@ -13,8 +13,9 @@ use crate::{
 };
 
 const BEARER_TOKEN: &str = "X_BEARER_TOKEN";
-const CONSUMER_KEY: &str = "X_CONSUMER_KEY";
-const CONSUMER_SECRET: &str = "X_CONSUMER_SECRET";
+/// The key and the secret of the app for OAuth 1.0a.
+pub(super) const CONSUMER_KEY: &str = "X_CONSUMER_KEY";
+pub(super) const CONSUMER_SECRET: &str = "X_CONSUMER_SECRET";
 
 /// The endings of the names of an account's variables, for [`variable`].
 const ACCESS_TOKEN: &str = "ACCESS_TOKEN";
@@ -34,7 +35,12 @@ fn variable(handle: &str, ending: &str) -> String {
     format!("X_{}_{ending}", handle.to_uppercase())
 }
 
-/// The variable for what `mynah login` stores.
+/// The variables for what `mynah login` stores if the person enters a PIN: a token and its secret.
+pub(super) fn token_variables(handle: &str) -> [String; 2] {
+    [ACCESS_TOKEN, ACCESS_TOKEN_SECRET].map(|ending| variable(handle, ending))
+}
+
+/// The variable for what `mynah login` stores otherwise.
 pub(super) fn refresh_variable(handle: &str) -> String {
     variable(handle, REFRESH_TOKEN)
 }
@@ -120,10 +126,10 @@ enum Keys {
     Unusable,
 }
 
-/// The app's own keys.
-struct Consumer {
-    key: SecretString,
-    secret: SecretString,
+/// The app's own keys of OAuth 1.0a.
+pub(super) struct Consumer {
+    pub(super) key: SecretString,
+    pub(super) secret: SecretString,
 }
 
 /// Reads all credentials. `None` if there was a problem, which the vault records.
@@ -157,6 +163,8 @@ fn account(vault: &mut Vault<'_>, handle: &str) -> Keys {
         }
     }
     match (token, secret, oauth2) {
+        // A variable takes the place of a login in the store here, too.
+        (Some(_), Some(_), Some(oauth2)) if vault.is_in_store(&token_name) => Keys::OAuth2(oauth2),
         (Some(token), Some(secret), None) => Keys::OAuth1(Some((token, secret))),
         (None, None, Some(token)) => Keys::OAuth2(token),
         (None, None, None) if vault.needed() < Needed::All => Keys::OAuth2(SecretString::default()),
