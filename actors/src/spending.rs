@@ -44,14 +44,15 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// The charge for what the call did cost.
-    fn charge(&self, amount: Money, units: u64) -> Charge {
-        Charge { amount, units, ..self.most.clone() }
+    /// The charge for what the call did cost; none for nothing.
+    fn charges(&self, amount: Money, units: u64) -> Vec<Charge> {
+        let is_nothing = units == 0 && amount.is_zero();
+        if is_nothing { Vec::new() } else { vec![Charge { amount, units, ..self.most.clone() }] }
     }
 
     /// What replaces the reservation in a transaction of the caller's; `None` if it has no key.
     pub fn into_settlement(self, amount: Money, units: u64) -> Option<(ReservationKey, Vec<Charge>)> {
-        let charges = if units == 0 { Vec::new() } else { vec![self.charge(amount, units)] };
+        let charges = self.charges(amount, units);
         Some((self.key?, charges))
     }
 
@@ -116,17 +117,14 @@ impl Purse {
         let reservation = Reservation { key, charges: vec![most.clone()], limits };
         Ok(match self.ledger.reserve(reservation).await? {
             Ok(()) => Ok(Reserved { key: Some(key), most }),
-            Err(over) => {
-                self.report(&over, now);
-                Err(over)
-            }
+            Err(over) => Err(over),
         })
     }
 
     /// Records what a call did cost: `units` of something, nothing if the service charges nothing for it. A failure is logged:
     /// what is reserved then stays reserved.
     pub async fn settle(&self, reserved: Reserved, amount: Money, units: u64) {
-        let charges = if units == 0 { Vec::new() } else { vec![reserved.charge(amount, units)] };
+        let charges = reserved.charges(amount, units);
         let settled = match reserved.key {
             Some(key) => self.ledger.settle(key, charges).await,
             None if charges.is_empty() => Ok(()),
@@ -138,9 +136,10 @@ impl Purse {
         }
     }
 
-    /// Logs that a budget is used up: once in each of its periods, and not if it is only reserved.
-    fn report(&self, over: &OverBudget, now: Timestamp) {
-        if over.again_at(now) < over.until {
+    /// Logs that a budget is used up, for a caller that does without the call: once in each of the budget's periods, and not
+    /// if it is only reserved.
+    pub fn report(&self, over: &OverBudget) {
+        if over.retry_at(self.clock.now()).is_some_and(|again| again < over.until) {
             // Most of what calls in progress have reserved comes free.
             return;
         }

@@ -275,11 +275,8 @@ impl Limit {
     }
 }
 
-/// A budget does not allow a charge in this period.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the {period} budget of {most} has {left} left, and {wanted} is needed; work resumes at {until}, or raise {setting}"
-)]
+/// A budget does not allow a charge now.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverBudget {
     /// How often the budget is renewed.
     pub period: Period,
@@ -297,6 +294,17 @@ pub struct OverBudget {
     pub until: Timestamp,
 }
 
+/// When a budget may allow what it does not allow now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outlook {
+    /// As soon as calls in progress turn out to cost less than what is reserved for them.
+    Soon,
+    /// When it is renewed.
+    NextPeriod,
+    /// Never: it is more than the whole budget.
+    Never,
+}
+
 /// How soon to try again if reserved money would suffice: calls in progress take seconds, and what a crash left reserved
 /// never comes free.
 const SOON: SignedDuration = SignedDuration::from_mins(5);
@@ -308,18 +316,62 @@ impl OverBudget {
         Self { reserved, ..self }
     }
 
-    /// When to try again: when the budget is renewed, or soon if what is reserved would suffice.
-    pub fn again_at(&self, now: Timestamp) -> Timestamp {
-        if self.wanted > self.left + self.reserved {
-            return self.until;
+    /// When the budget may allow it.
+    pub fn outlook(&self) -> Outlook {
+        if self.wanted > self.most {
+            Outlook::Never
+        } else if self.wanted > self.left + self.reserved {
+            Outlook::NextPeriod
+        } else {
+            Outlook::Soon
         }
-        self.until.min(now.checked_add(SOON).unwrap_or(Timestamp::MAX))
+    }
+
+    /// When to try again, if ever.
+    pub fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.outlook() {
+            Outlook::Soon => Some(self.until.min(now.checked_add(SOON).unwrap_or(Timestamp::MAX))),
+            Outlook::NextPeriod => Some(self.until),
+            Outlook::Never => None,
+        }
+    }
+
+    /// When to try again, for what is tried again in any case: somebody may have raised the budget.
+    pub fn again_at(&self, now: Timestamp) -> Timestamp {
+        self.retry_at(now).unwrap_or(self.until)
     }
 
     /// Of two budgets that do not allow a charge, the one that lasts longer.
     #[must_use]
     pub fn or_longer(self, other: Self) -> Self {
-        if other.until > self.until { other } else { self }
+        let length = |over: &Self| (over.outlook(), over.until);
+        if length(&other) > length(&self) { other } else { self }
+    }
+}
+
+impl std::error::Error for OverBudget {}
+
+impl fmt::Display for OverBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { period, most, left, reserved, wanted, setting, until } = self;
+        match self.outlook() {
+            Outlook::Soon => write!(
+                f,
+                "the {period} budget of {most} has {left} left, and {wanted} is needed; {reserved} is reserved for calls in \
+                 progress, so it is tried again within five minutes; or raise {setting}"
+            ),
+            Outlook::NextPeriod => write!(
+                f,
+                "the {period} budget of {most} has {left} left, and {wanted} is needed; work resumes at {until}, or raise \
+                 {setting}"
+            ),
+            Outlook::Never => {
+                write!(
+                    f,
+                    "{wanted} is needed, which is more than the whole {period} budget of {most}; raise {setting}"
+                )
+            }
+        }
     }
 }
 
@@ -389,6 +441,30 @@ mod tests {
         let message = "the daily budget of $1.00 has $0.20 left, and $0.200001 is needed; work resumes at \
                        2026-11-28T00:00:00Z, or raise budget.daily";
         assert_eq!(over.to_string(), message);
+        let over = limit.allow(dollars("0"), dollars("1.50")).unwrap_err();
+        let message =
+            "$1.50 is needed, which is more than the whole daily budget of $1.00; raise budget.daily";
+        assert_eq!((over.to_string().as_str(), over.retry_at(at("2026-11-27T10:00:00Z"))), (message, None));
+    }
+
+    #[test]
+    fn of_two_budgets_the_one_that_lasts_longer_decides() {
+        let over = |left: &str, reserved: &str, until: &str| OverBudget {
+            period: Period::Day,
+            most: dollars("1"),
+            left: dollars(left),
+            reserved: dollars(reserved),
+            wanted: dollars("0.20"),
+            setting: "budget.daily".into(),
+            until: at(until),
+        };
+        // What is only reserved of the month comes free before the day ends.
+        let (day, month) =
+            (over("0", "0", "2026-11-28T00:00:00Z"), over("0.10", "0.20", "2026-12-01T00:00:00Z"));
+        assert_eq!(month.clone().or_longer(day.clone()), day);
+        assert_eq!(day.clone().or_longer(month), day);
+        let month = over("0.10", "0", "2026-12-01T00:00:00Z");
+        assert_eq!(day.or_longer(month.clone()), month);
     }
 
     #[test]

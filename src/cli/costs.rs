@@ -138,7 +138,8 @@ fn show(costs: &Costs, by: By) {
     ));
     for service in &costs.unknown_prices {
         print_line(format_args!(
-            "{service} is not included: its price is unknown; set price_input and price_output"
+            "{service} is not included: its price is unknown; set engine.{service}.price_input and \
+             engine.{service}.price_output"
         ));
     }
     if !costs.budgets.is_empty() {

@@ -155,6 +155,9 @@ fn pay<R: OnRecord + ?Sized>(
                 book.take_back(&paid);
                 if row.charges.is_empty() {
                     book.release(record, job)?;
+                } else {
+                    // The rest of a thread that began is not given to others meanwhile.
+                    book.reserve_again(record, job, &paid)?;
                 }
             }
             _ => {}

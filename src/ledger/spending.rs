@@ -185,6 +185,19 @@ impl Book {
         self.spend(charge, -1);
     }
 
+    /// Reserves for a job, beside what is reserved for it already, what was just taken back.
+    pub(super) fn reserve_again<R: Rows + ?Sized>(
+        &mut self,
+        rows: &R,
+        job: JobId,
+        charge: &Charge,
+    ) -> Result<(), R::Error> {
+        let key = ReservationKey::of_job(job);
+        let own = self.reserved(rows, key)?.to_vec();
+        self.hold(key, merged(own.into_iter().chain([charge.clone()])));
+        Ok(())
+    }
+
     /// Releases what is reserved for a job, if anything is.
     pub(super) fn release<R: Rows + ?Sized>(&mut self, rows: &R, job: JobId) -> Result<(), R::Error> {
         let key = ReservationKey::of_job(job);

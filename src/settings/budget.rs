@@ -11,10 +11,10 @@ use mynah_domain::{
 
 use super::{
     kinds::money::{budget, time_zone},
-    model::{SourceSettings, TargetSettings},
+    model::{EngineSettings, SourceSettings, TargetSettings},
     reader::Reader,
 };
-use crate::{engines::ConfiguredEngine, networks::Networks};
+use crate::networks::Networks;
 
 /// The budgets of one section.
 #[derive(Debug, Clone)]
@@ -110,19 +110,27 @@ impl Sections {
 pub(super) fn check_prices(
     reader: &mut Reader<'_>,
     budgets: &Budgets,
-    engines: &[std::sync::Arc<dyn ConfiguredEngine>],
+    engine: &EngineSettings,
+    targets: &[TargetSettings],
 ) {
-    for engine in engines {
-        let Tariff::Unknown { setting } = engine.tariff() else { continue };
-        // Any engine may translate for any source and target.
+    for charging in &engine.order {
+        let Tariff::Unknown { setting } = charging.tariff() else { continue };
+        let name = charging.name();
+        let translates_for = |target: &&TargetSettings| {
+            let own = target.engines.as_deref().unwrap_or(&engine.common);
+            own.iter().any(|own| **own == *name)
+        };
+        let served: Vec<&TargetSettings> = targets.iter().filter(translates_for).collect();
         let applies = |budget: &&Budget| match &budget.scope {
-            Scope::Everything | Scope::Source(_) | Scope::Target(_) => true,
-            Scope::Service(service) => **service == *engine.name(),
+            Scope::Everything => !served.is_empty(),
+            Scope::Source(source) => served.iter().any(|target| *target.source.id() == **source),
+            Scope::Target(id) => served.iter().any(|target| target.id() == *id),
+            Scope::Service(service) => **service == *name,
         };
         let Some(budget) = budgets.all.iter().find(applies) else { continue };
         reader.report(
             &setting,
-            format!("the price of {} is unknown, so {} cannot be observed", engine.name(), budget.setting),
+            format!("the price of {} is unknown, so {} cannot be enforced", name, budget.setting),
             "write what the service charges in US dollars for a million tokens, such as \"0.15\", or \"0\" if it is free",
         );
     }

@@ -110,7 +110,7 @@ pub(super) fn settings(
     let targets: Vec<_> = targets.collect::<Option<_>>()?;
     let engine = engine?;
     let budgets = budgets?.budgets(&sources, &targets, &of_engine?);
-    budget::check_prices(reader, &budgets, &engine.order);
+    budget::check_prices(reader, &budgets, &engine, &targets);
     Some(Settings {
         preset: preset?,
         data_dir: data_dir?,

@@ -66,7 +66,8 @@ impl Poller {
                 Ok(PaidPage { page, cost })
             }
             Err(trouble) => {
-                // Failed requests are free; a stop came before the call.
+                // A refused request is free, and a stop came before the call. What a lost answer had may be billed; the poll that
+                // succeeds asks for the same posts and records them, because a network bills a post once a day.
                 purse.settle(reserved, Money::ZERO, 0).await;
                 Err(trouble)
             }
@@ -81,17 +82,24 @@ impl Poller {
             let billed = self.source.most_billed(limit);
             purse.reserve_with_key(self.payer(), Purpose::Read, price.times(billed), billed).await
         };
-        let over = match reserve(limit).await? {
-            Ok(reserved) => return Ok((reserved, limit)),
-            Err(over) => over,
-        };
-        let Some(fewer) = (1..limit).rev().find(|limit| most(*limit) <= over.left) else {
-            return Err(Trouble::OverBudget(over));
-        };
-        match reserve(fewer).await? {
-            Ok(reserved) => Ok((reserved, fewer)),
-            Err(over) => Err(Trouble::OverBudget(over)),
+        let mut limit = limit;
+        loop {
+            let over = match reserve(limit).await? {
+                Ok(reserved) => return Ok((reserved, limit)),
+                Err(over) => over,
+            };
+            // Another budget may have even less left.
+            match (1..limit).rev().find(|fewer| most(*fewer) <= over.left) {
+                Some(fewer) => limit = fewer,
+                None => return Err(self.over_budget(purse, over)),
+            }
         }
+    }
+
+    /// A call that a budget does not allow.
+    fn over_budget(&self, purse: &Purse, over: OverBudget) -> Trouble {
+        purse.report(&over);
+        Trouble::OverBudget(over)
     }
 
     /// Records what a page cost that will not be recorded itself.
@@ -110,7 +118,7 @@ impl Poller {
         let Some(purse) = self.purse() else { return self.by_id(id, stop).await };
         let price = self.parts.prices.read_alone;
         let reserved = purse.reserve(self.payer(), Purpose::Read, price, 1).await?;
-        let reserved = reserved.map_err(Trouble::OverBudget)?;
+        let reserved = reserved.map_err(|over| self.over_budget(purse, over))?;
         let answer = self.by_id(id, stop).await;
         let (amount, posts) = match &answer {
             Ok(Ok(Lookup::Post(_) | Lookup::Unreadable(_))) => (price, 1),

@@ -122,7 +122,7 @@ impl Publisher {
                 return Ok(Halt::Event(outcome_lost(reason, Some(self.in_a(self.pause_for(job, None))))));
             }
             PublishError::Denied(denied) if sending == Sending::Again => {
-                return Ok(self.denied(job, denied, outcome_lost));
+                return Ok(self.denied_to_publish(job, denied, outcome_lost));
             }
             PublishError::Duplicate(_) if !self.is_safe_to_repeat(job) => {
                 if let Some(halt) = self.after_repetition(job, intent.part, &reason).await? {
@@ -142,7 +142,7 @@ impl Publisher {
         }
         self.write(job, intent.absent()).await?;
         Ok(match error {
-            PublishError::Denied(denied) => self.denied(job, &denied, not_sent),
+            PublishError::Denied(denied) => self.denied_to_publish(job, &denied, not_sent),
             PublishError::ReplyRefused(_) => Halt::ReplyRefused(reason),
             // The same link or emoji again is no fault that a person could fix.
             PublishError::Duplicate(_) if intent.part == 0 && is_copy(job) => {
@@ -183,6 +183,17 @@ impl Publisher {
         Ok(None)
     }
 
+    /// Decides what happens if the account may not publish now. A longer wait is one for all of its targets; a limit on
+    /// other calls, such as lookups, is not.
+    fn denied_to_publish(&self, job: &Job, denied: &Denied, put_back: PutBack) -> Halt {
+        let halt = self.denied(job, denied, put_back);
+        if let Halt::Event(JobEvent::Held(Hold { kind: HoldKind::Quota, reason, until: Some(until) })) = &halt
+        {
+            self.parked.replace(Some((*until, reason.clone())));
+        }
+        halt
+    }
+
     /// Decides what happens to the job and the account if the account may not act now.
     pub(super) fn denied(&self, job: &Job, denied: &Denied, put_back: PutBack) -> Halt {
         let reason = denied.to_string();
@@ -200,7 +211,6 @@ impl Publisher {
                 let wait = self.pause_for(job, *until);
                 let until = self.in_a(wait);
                 Halt::Event(if wait > SHORT {
-                    self.parked.replace(Some((until, reason.clone())));
                     held(HoldKind::Quota, reason, Some(until))
                 } else {
                     put_back(reason, Some(until))

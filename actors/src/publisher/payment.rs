@@ -2,18 +2,21 @@
 //! outcome is unknown, and alt texts. Messages are paid with the change that begins them.
 
 use mynah_domain::{
-    Job, Money,
-    budget::{Payer, Purpose},
-    job::HoldKind,
+    Job, JobEvent, Money,
+    budget::{Cost, OverBudget, Payer, Purpose},
 };
 
 use super::{
     Publisher,
-    failure::{Halt, held, outcome_lost},
+    failure::{Halt, outcome_lost},
 };
-use crate::spending::{Purse, Reserved};
+use crate::{
+    router::held_by,
+    spending::{Purse, Reserved},
+};
 
 /// How many messages a lookup shows at most, as a rule: those of the account since the last one that it published before.
+/// If there are more, what they cost is recorded, but was not reserved.
 const SHOWN_MOST: u64 = 10;
 
 impl Publisher {
@@ -38,10 +41,12 @@ impl Publisher {
         let most = price.times(SHOWN_MOST);
         match purse.reserve(self.payer(job), Purpose::LookUp, most, SHOWN_MOST).await? {
             Ok(reserved) => Ok(Some(reserved)),
-            Err(over) => Err(Halt::Event(outcome_lost(
-                format!("it cannot be looked up on the account: {over}"),
-                Some(over.again_at(self.parts.clock.now())),
-            ))),
+            Err(over) => {
+                purse.report(&over);
+                let reason = format!("it cannot be looked up on the account: {over}");
+                let again_at = over.again_at(self.parts.clock.now());
+                Err(Halt::Event(outcome_lost(reason, Some(again_at))))
+            }
         }
     }
 
@@ -60,11 +65,35 @@ impl Publisher {
         let Some(purse) = self.purse_for(price).filter(|_| !alt.trim().is_empty()) else { return Ok(None) };
         match purse.reserve(self.payer(job), Purpose::Media, price, 1).await? {
             Ok(reserved) => Ok(Some(reserved)),
-            Err(over) => {
-                let again_at = over.again_at(self.parts.clock.now());
-                Err(Halt::Event(held(HoldKind::Budget, over.to_string(), Some(again_at))))
-            }
+            Err(over) => Err(self.over_budget(&over)),
         }
+    }
+
+    /// Whether a message is affordable together with its alt texts, which would be paid for nothing otherwise: they are sent
+    /// before the message, and that is paid with the change that begins it.
+    pub(super) async fn check_affordable(&self, job: &Job, message: Option<&Cost>) -> Result<(), Halt> {
+        let alts = job.translation.iter().flat_map(|translation| &translation.alts);
+        let alts = alts.filter(|alt| !alt.trim().is_empty()).count() as u64;
+        let price = self.parts.prices.alt_text;
+        let (Some(purse), Some(message)) = (self.purse_for(price).filter(|_| alts > 0), message) else {
+            return Ok(());
+        };
+        let most = message.amount + message.rest + price.times(alts);
+        match purse.reserve(self.payer(job), Purpose::Publish, most, 1).await? {
+            Ok(reserved) => {
+                purse.settle(reserved, Money::ZERO, 0).await;
+                Ok(())
+            }
+            Err(over) => Err(self.over_budget(&over)),
+        }
+    }
+
+    /// The end of an attempt that a budget does not allow.
+    fn over_budget(&self, over: &OverBudget) -> Halt {
+        if let Some(purse) = &self.parts.purse {
+            purse.report(over);
+        }
+        Halt::Event(JobEvent::Held(held_by(over, self.parts.clock.now())))
     }
 
     /// Records what an alt text cost.

@@ -220,6 +220,9 @@ impl Publisher {
         }
         // Copy media before recording the intent: a copy publishes nothing, so a lost answer needs no lookup. Jobs that
         // are begun with their leases have nothing beside their text.
+        if sending == Sending::First && intent.part == 0 {
+            self.check_affordable(job, intent.cost.as_deref()).await?;
+        }
         let beside = self.beside(job, intent.part, stop).await?;
         if sending == Sending::First {
             self.write(job, intent.event()).await?;

@@ -88,26 +88,13 @@ impl Assigned {
     }
 }
 
-/// The hold of a job that a budget does not allow in this period. If it costs more than the whole budget, no period will
-/// ever allow it, and the jobs behind it do not wait for it.
+/// The hold of a job that a budget does not allow. If no period will ever allow it, a person must decide, and the jobs
+/// behind it do not wait for it.
 pub(crate) fn held_by(over: &OverBudget, now: Timestamp) -> Hold {
-    let again = over.again_at(now);
-    let (reason, until) = if over.wanted > over.most {
-        let OverBudget { period, most, wanted, setting, .. } = over;
-        let reason = format!(
-            "it costs {wanted}, which is more than the whole {period} budget of {most}: raise {setting} and retry it, or \
-             skip it"
-        );
-        (reason, None)
-    } else if again < over.until {
-        let OverBudget { period, most, left, reserved, wanted, setting, .. } = over;
-        let reason = format!(
-            "{wanted} is needed, and the {period} budget of {most} has {left} left and {reserved} reserved for calls in \
-             progress; work resumes when enough of that is not spent, or raise {setting}"
-        );
-        (reason, Some(again))
-    } else {
-        (over.to_string(), Some(over.until))
+    let until = over.retry_at(now);
+    let reason = match until {
+        Some(_) => over.to_string(),
+        None => format!("{over}; then retry it, or skip it"),
     };
     Hold { kind: HoldKind::Budget, reason, until }
 }

@@ -8,7 +8,7 @@ use mynah_domain::{
     budget::{OverBudget, Payer, Purpose},
     ports::{
         Engine, LedgerError,
-        engine::{EngineError, Item, Reply, Usage},
+        engine::{EngineError, Item, ItemError, Reply, Usage},
     },
     tariff::Tariff,
 };
@@ -70,7 +70,9 @@ impl Spender {
         items: &[Item],
         payers: &[(Arc<str>, TargetId)],
     ) -> Result<Option<(Bill, Vec<Unpaid>)>, LedgerError> {
-        let Some(tariff) = self.tariff(engine) else { return Ok(None) };
+        if self.tariff(engine).is_none() {
+            return Ok(None);
+        }
         let service: Arc<str> = engine.name().into();
         let mut groups: Vec<(Payer, Vec<usize>)> = Vec::new();
         for (number, (source, target)) in payers.iter().enumerate().take(items.len()) {
@@ -81,23 +83,16 @@ impl Spender {
                 None => groups.push((payer, vec![number])),
             }
         }
-        let reservations = groups.into_iter().map(|(payer, numbers)| async {
-            // An estimate takes some time, and only a budget needs it.
-            let most = if self.purse.is_limited(&payer) {
-                let own: Vec<Item> = numbers.iter().map(|number| items[*number].clone()).collect();
-                tariff.cost(&engine.most_usage(&own)).unwrap_or_default()
-            } else {
-                Money::ZERO
-            };
-            let reserved = self.purse.reserve(payer, Purpose::Translate, most, 1).await;
-            reserved.map(|reserved| (numbers, reserved))
-        });
+        let reservations =
+            groups.into_iter().map(|(payer, own)| self.reserve_share(engine, items, payer, own));
         let (mut bill, mut unpaid) = (Bill { shares: Vec::new() }, Vec::new());
         let mut failed = None;
         for reservation in futures_util::future::join_all(reservations).await {
             match reservation {
-                Ok((items, Ok(reserved))) => bill.shares.push(Share { items, reserved }),
-                Ok((items, Err(over))) => unpaid.push(Unpaid { items, over }),
+                Ok((share, left)) => {
+                    bill.shares.extend(share);
+                    unpaid.extend(left);
+                }
                 Err(error) => failed = Some(error),
             }
         }
@@ -106,6 +101,40 @@ impl Spender {
             return Err(error);
         }
         Ok(Some((bill, unpaid)))
+    }
+
+    /// Reserves what a payer's items may cost, or the first of them, as many as the budgets allow.
+    async fn reserve_share(
+        &self,
+        engine: &dyn Engine,
+        items: &[Item],
+        payer: Payer,
+        mut own: Vec<usize>,
+    ) -> Result<(Option<Share>, Option<Unpaid>), LedgerError> {
+        // An estimate takes some time, and only a budget needs it.
+        let is_limited = self.purse.is_limited(&payer);
+        let most = |numbers: &[usize]| match is_limited {
+            true => self.most(engine, numbers.iter().map(|number| &items[*number])),
+            false => Money::ZERO,
+        };
+        let mut unpaid: Option<Unpaid> = None;
+        loop {
+            let reserved = self.purse.reserve(payer.clone(), Purpose::Translate, most(&own), 1).await?;
+            let over = match reserved {
+                Ok(reserved) => return Ok((Some(Share { items: own, reserved }), unpaid)),
+                Err(over) => over,
+            };
+            let fitting = (1..own.len()).rev().find(|count| most(&own[..*count]) <= over.left);
+            let left = own.split_off(fitting.unwrap_or_default());
+            // What matters for the first that is left is what it costs alone.
+            let over = OverBudget { wanted: most(&left[..1]), ..over };
+            let items = left.into_iter().chain(unpaid.into_iter().flat_map(|unpaid| unpaid.items)).collect();
+            if own.is_empty() {
+                self.purse.report(&over);
+                return Ok((None, Some(Unpaid { items, over })));
+            }
+            unpaid = Some(Unpaid { items, over });
+        }
     }
 
     /// Gives back what was reserved for a call that is not made.
@@ -124,30 +153,38 @@ impl Spender {
         answer: &Result<Reply, EngineError>,
     ) {
         let (cost, calls) = match answer {
-            Ok(Reply { calls: 0, .. }) => (Some(Money::ZERO), 0),
+            Ok(Reply { calls: 0, .. }) => (Money::ZERO, 0),
             Ok(reply) => (self.cost(engine, items, reply), reply.calls.into()),
             // It was called, and may have answered: what may be billed counts as spent.
-            Err(EngineError::Unanswered(_)) => (None, 1),
+            Err(EngineError::Unanswered(_)) => (self.most(engine, items.iter().map(|(_, item)| item)), 1),
             // It does not bill what it refuses, or could not be reached.
-            Err(_) => (Some(Money::ZERO), 0),
+            Err(_) => (Money::ZERO, 0),
         };
         let size_of = |share: &Share| {
             let own = items.iter().filter(|(number, _)| share.items.contains(number));
             own.map(|(_, item)| size(item)).sum::<u64>()
         };
         let sizes: Vec<u64> = bill.shares.iter().map(size_of).collect();
-        let amounts = cost.map(|cost| shared(cost, &sizes));
-        for (number, Share { reserved, .. }) in bill.shares.into_iter().enumerate() {
-            let amount = amounts.as_ref().map_or(reserved.most(), |amounts| amounts[number]);
-            // The requests of the call are counted once.
-            let units = if number == 0 { calls } else { u64::from(calls > 0 && !amount.is_zero()) };
-            self.purse.settle(reserved, amount, units).await;
+        let amounts = shared(cost, &sizes);
+        // The requests of the call are counted once.
+        let mut calls = Some(calls);
+        let may_be_billed = matches!(answer, Err(EngineError::Unanswered(_)));
+        for (Share { reserved, .. }, amount) in bill.shares.into_iter().zip(amounts) {
+            let amount = if may_be_billed { reserved.most().max(amount) } else { amount };
+            self.purse.settle(reserved, amount, calls.take().unwrap_or_default()).await;
         }
     }
 
-    /// What a reply costs. For what the service did not count, the estimate is taken; `None` if there is not even a price.
-    fn cost(&self, engine: &dyn Engine, items: &[(usize, Item)], reply: &Reply) -> Option<Money> {
-        let tariff = self.tariff(engine)?;
+    /// The most that a request for these items may cost.
+    fn most<'a>(&self, engine: &dyn Engine, items: impl Iterator<Item = &'a Item>) -> Money {
+        let items: Vec<Item> = items.cloned().collect();
+        let cost = |tariff: &Tariff| tariff.cost(&engine.most_usage(&items));
+        self.tariff(engine).and_then(cost).unwrap_or_default()
+    }
+
+    /// What a reply costs. For what the service did not count, the estimate is taken.
+    fn cost(&self, engine: &dyn Engine, items: &[(usize, Item)], reply: &Reply) -> Money {
+        let Some(tariff) = self.tariff(engine) else { return Money::ZERO };
         let usage = match (tariff, &reply.usage) {
             (Tariff::Tokens { .. }, Usage { input_tokens: Some(_), output_tokens: Some(_), .. })
             | (Tariff::Characters(_), Usage { billed_characters: Some(_), .. }) => reply.usage,
@@ -161,7 +198,12 @@ impl Spender {
                 }
             }
         };
-        tariff.cost(&usage).or(Some(Money::ZERO))
+        let counted = tariff.cost(&usage).unwrap_or_default();
+        // A request that ended the call may have been answered, too.
+        let Some(EngineError::Unanswered(_)) = &reply.stopped else { return counted };
+        let answers = items.iter().zip(&reply.items);
+        let open = answers.filter(|(_, answer)| matches!(answer, Err(ItemError::NotReached)));
+        counted + self.most(engine, open.map(|((_, item), _)| item))
     }
 }
 

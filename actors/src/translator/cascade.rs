@@ -324,12 +324,16 @@ impl EngineCascade {
     }
 }
 
-/// Holds a job that waits for the next period of a budget: because no other engine may translate it, or because no other
-/// engine is available before that.
+/// Holds a job that a budget does not allow: because no other engine may translate it, or because no other engine is available
+/// before the budget allows it. If no period will ever allow it, a person must decide.
 fn hold_for_budget(task: &Task) -> Option<JobEvent> {
-    let until = Some(task.over_budget?);
+    let until = task.budget_until;
     let waits = task.waits_for.is_some() || (task.out_of_quota && task.until == until);
-    waits.then(|| JobEvent::Held(Hold { kind: HoldKind::Budget, reason: task.troubles.join("; "), until }))
+    let mut reason = task.troubles.join("; ");
+    if until.is_none() {
+        reason.push_str("; then retry it, or skip it");
+    }
+    (task.is_over_budget && waits).then_some(JobEvent::Held(Hold { kind: HoldKind::Budget, reason, until }))
 }
 
 /// Calls the engine, unless an earlier call found it out of order.

@@ -46,8 +46,10 @@ pub struct Task {
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
     pub out_of_quota: bool,
-    /// When to try again, if a budget did not allow a call; of several, the first.
-    pub over_budget: Option<Timestamp>,
+    /// Whether a budget did not allow a call.
+    pub is_over_budget: bool,
+    /// When to try again then, if ever; of several times, the first.
+    pub budget_until: Option<Timestamp>,
     /// The engine that refused it, if no other may translate it instead.
     pub waits_for: Option<Arc<str>>,
     /// The last translation that did not pass, for a person.
@@ -149,7 +151,8 @@ impl Task {
             retry: Retry::Never,
             until: None,
             out_of_quota: true,
-            over_budget: None,
+            is_over_budget: false,
+            budget_until: None,
             waits_for: None,
             rejected: None,
             room,
@@ -478,12 +481,16 @@ impl Task {
         self.not_before(until);
     }
 
-    /// A budget does not allow a call to the engine before this time.
-    pub fn over_budget(&mut self, engine: &str, over: &OverBudget, again_at: Timestamp) {
+    /// A budget does not allow a call to the engine.
+    pub fn over_budget(&mut self, engine: &str, over: &OverBudget, now: Timestamp) {
         self.troubles.push(format!("{engine}: {over}"));
         self.retry = Retry::Always;
-        self.not_before(again_at);
-        self.over_budget = Some(self.over_budget.map_or(again_at, |known| known.min(again_at)));
+        let again_at = over.retry_at(now);
+        if let Some(again_at) = again_at {
+            self.not_before(again_at);
+        }
+        self.is_over_budget = true;
+        self.budget_until = [self.budget_until, again_at].into_iter().flatten().min();
     }
 
     fn not_before(&mut self, moment: Timestamp) {

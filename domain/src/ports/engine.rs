@@ -115,16 +115,25 @@ pub struct Reply {
     pub spoiled: u32,
     /// What the service counted, for all requests together.
     pub usage: Usage,
+    /// What ended the call after some of its requests. What came before it is billed and counts;
+    /// the other items are [`ItemError::NotReached`].
+    pub stopped: Option<EngineError>,
 }
 
 impl Reply {
     /// Appends the reply for the items after these.
     pub fn append(&mut self, next: Self) {
-        let Self { items, calls, spoiled, usage } = next;
+        let Self { items, calls, spoiled, usage, stopped } = next;
         self.items.extend(items);
         self.calls = self.calls.saturating_add(calls);
         self.spoiled = self.spoiled.saturating_add(spoiled);
         self.usage.add(usage);
+        self.stopped = self.stopped.take().or(stopped);
+    }
+
+    /// Appends this many items that no request was made for.
+    pub fn append_not_reached(&mut self, items: usize) {
+        self.items.extend(vec![Err(ItemError::NotReached); items]);
     }
 }
 
@@ -220,6 +229,9 @@ pub enum ItemError {
     /// The engine refuses to translate it.
     #[error("{0}")]
     Refused(String),
+    /// The call ended before an answer for it came: see [`Reply::stopped`].
+    #[error("the call ended before its turn")]
+    NotReached,
 }
 
 /// Why a call failed as a whole.
@@ -270,13 +282,18 @@ mod tests {
             billed_characters: output_tokens,
         };
         let item = |text: &str| Ok(MaskedText(vec![crate::text::Segment::Words(text.into())]));
-        let mut reply = Reply { items: vec![item("a")], calls: 1, spoiled: 1, usage: usage(Some(5), None) };
-        reply.append(Reply { items: vec![item("b")], calls: 2, spoiled: 0, usage: usage(Some(7), Some(1)) });
+        let usage_of_first = usage(Some(5), None);
+        let mut reply =
+            Reply { items: vec![item("a")], calls: 1, spoiled: 1, usage: usage_of_first, ..Reply::default() };
+        let next =
+            Reply { items: vec![item("b")], calls: 2, usage: usage(Some(7), Some(1)), ..Reply::default() };
+        reply.append(next);
         let whole = Reply {
             items: vec![item("a"), item("b")],
             calls: 3,
             spoiled: 1,
             usage: usage(Some(12), Some(1)),
+            stopped: None,
         };
         assert_eq!(reply, whole);
         reply.append(Reply { calls: u32::MAX, usage: usage(Some(u64::MAX), None), ..Reply::default() });

@@ -16,8 +16,9 @@ const MARGIN: SignedDuration = SignedDuration::from_millis(1);
 pub(crate) fn without_answer(model: &str, error: &HttpError) -> EngineError {
     let said = format!("{model}: {error}");
     match error {
-        HttpError::NoAnswer(_) => EngineError::Unanswered(said),
-        HttpError::Unreachable(_) | HttpError::TooLarge { .. } => EngineError::Unavailable(said),
+        // What is too long to read is billed, too.
+        HttpError::NoAnswer(_) | HttpError::TooLarge { .. } => EngineError::Unanswered(said),
+        HttpError::Unreachable(_) => EngineError::Unavailable(said),
     }
 }
 

@@ -78,10 +78,14 @@ pub(crate) async fn translate(
     let mut reply = Reply::default();
     for batch in asked.chunks(max_items.max(1)) {
         let items: Vec<&Item> = batch.iter().map(|(_, item)| *item).collect();
-        reply.append(match Brackets::absent_from(&items.iter().map(|item| &item.text)) {
-            Some(brackets) => ask(model, &items, brackets, Attempt::First).await?,
-            None => no_brackets_left(items.len()),
-        });
+        match Brackets::absent_from(&items.iter().map(|item| &item.text)) {
+            Some(brackets) => ask_more(&mut reply, model, &items, brackets, Attempt::First).await,
+            None => reply.append(no_brackets_left(items.len())),
+        }
+    }
+    if reply.calls == 0 {
+        // Nothing came back, so nothing is billed.
+        reply.stopped.take().map_or(Ok(()), Err)?;
     }
     for ((at, _), answer) in asked.iter().zip(reply.items) {
         translations[*at] = answer;
@@ -101,8 +105,27 @@ enum Attempt {
     AfterDrift,
 }
 
-/// Makes a request, and others for what its answer leaves open. A request that fails as a whole ends it all: what came before is
-/// asked for again with the rest.
+/// Asks for more items, unless a request failed: then no other is made. What came before is billed, and is not lost.
+async fn ask_more(
+    reply: &mut Reply,
+    model: &impl Model,
+    items: &[&Item],
+    brackets: Brackets,
+    attempt: Attempt,
+) {
+    if reply.stopped.is_none() {
+        match ask(model, items, brackets, attempt).await {
+            Ok(more) => return reply.append(more),
+            Err(error) => reply.stopped = Some(error),
+        }
+    }
+    reply.append_not_reached(items.len());
+}
+
+/// Makes a request, and others for what its answer leaves open.
+///
+/// # Errors
+/// Where the first request failed as a whole.
 fn ask<'a, M: Model>(
     model: &'a M,
     items: &'a [&'a Item],
@@ -123,8 +146,8 @@ fn ask<'a, M: Model>(
                 log::debug!(model = model.name(), items = items.len(), reason:% = error; "batch split");
                 reply.spoiled = 1;
                 let (first, second) = items.split_at(items.len() / 2);
-                reply.append(ask(model, first, brackets, attempt).await?);
-                reply.append(ask(model, second, brackets, attempt).await?);
+                ask_more(&mut reply, model, first, brackets, attempt).await;
+                ask_more(&mut reply, model, second, brackets, attempt).await;
                 return Ok(reply);
             }
         };
@@ -143,11 +166,11 @@ fn ask<'a, M: Model>(
             Drift::Most(_) => {
                 reply.spoiled = 1;
                 if attempt == Attempt::First {
-                    reply.append(ask(model, items, brackets, Attempt::AfterDrift).await?);
+                    ask_more(&mut reply, model, items, brackets, Attempt::AfterDrift).await;
                 } else {
                     let (first, second) = items.split_at(items.len() / 2);
-                    reply.append(ask(model, first, brackets, attempt).await?);
-                    reply.append(ask(model, second, brackets, attempt).await?);
+                    ask_more(&mut reply, model, first, brackets, attempt).await;
+                    ask_more(&mut reply, model, second, brackets, attempt).await;
                 }
                 return Ok(reply);
             }
@@ -158,9 +181,8 @@ fn ask<'a, M: Model>(
             .collect();
         for at in alone {
             // What the author said before in the same thread goes with it. The items beside it are of other threads.
-            let Reply { items, calls, spoiled, usage } = ask(model, &items[at..=at], brackets, attempt).await?;
-            reply.append(Reply { items: Vec::new(), calls, spoiled, usage });
-            if let Some(answer) = items.into_iter().next() {
+            ask_more(&mut reply, model, &items[at..=at], brackets, attempt).await;
+            if let Some(answer) = reply.items.pop() {
                 reply.items[at] = answer;
             }
         }
@@ -273,6 +295,39 @@ mod tests {
         assert_eq!(sizes(&requests), [4, 2, 1, 1, 2, 1, 1]);
         assert!(reply.items.iter().all(Result::is_ok));
         assert_eq!((reply.calls, reply.spoiled, reply.usage.input_tokens), (7, 3, Some(7)));
+    }
+
+    #[actix_rt::test]
+    async fn a_request_that_fails_in_the_middle_loses_nothing_that_was_answered_or_billed() {
+        /// Answers two requests, and no other.
+        struct Failing(Fake<fn(&[String]) -> Outcome>);
+
+        impl Model for Failing {
+            fn name(&self) -> &'static str {
+                "The model"
+            }
+
+            async fn ask(&self, prompt: &Prompt<'_>) -> Result<(Outcome, Usage), EngineError> {
+                if self.0.1.borrow().len() == 2 {
+                    return Err(EngineError::Unavailable("down".into()));
+                }
+                self.0.ask(prompt).await
+            }
+        }
+
+        let item = |text: &str| Item::new(mask(text).text, language("en"), language("es"));
+        let items: Vec<Item> = ["a", "b", "c"].map(item).into();
+        let spoiled = Failing(Fake(spoiled_but_for_one, RefCell::default()));
+        let reply = translate(&spoiled, &items, 3).await.unwrap();
+        let open = Err(ItemError::NotReached);
+        assert!(reply.items[0].is_ok() && reply.items[1..] == [open.clone(), open.clone()], "{reply:?}");
+        assert_eq!((reply.calls, reply.usage.input_tokens), (2, Some(2)));
+        assert_eq!(reply.stopped, Some(EngineError::Unavailable("down".into())));
+        // In chunks, and where nothing is answered.
+        let in_order = Failing(Fake(right, RefCell::default()));
+        let reply = translate(&in_order, &items, 1).await.unwrap();
+        assert!(reply.items[1].is_ok() && reply.items[2] == open && reply.stopped.is_some(), "{reply:?}");
+        assert!(translate(&in_order, &items, 1).await.is_err());
     }
 
     #[actix_rt::test]

@@ -86,8 +86,7 @@ pub(crate) async fn translate<S: Service>(service: &S, items: &[Item]) -> Result
     let mut answers: Vec<_> = items.iter().map(|item| Ok(item.text.clone())).collect();
     for group in groups(service, items) {
         let of_group: Vec<&Item> = group.iter().map(|at| &items[*at]).collect();
-        reply.append(translate_alike(service, &of_group).await?);
-        for (at, answer) in group.into_iter().zip(reply.items.drain(..)) {
+        for (at, answer) in group.into_iter().zip(translate_alike(service, &of_group, &mut reply).await?) {
             answers[at] = answer;
         }
     }
@@ -122,8 +121,12 @@ enum Place {
     Unit(usize),
 }
 
-async fn translate_alike<S: Service>(service: &S, items: &[&Item]) -> Result<Reply, EngineError> {
-    let Some(like) = items.first() else { return Ok(Reply::default()) };
+async fn translate_alike<S: Service>(
+    service: &S,
+    items: &[&Item],
+    reply: &mut Reply,
+) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+    let Some(like) = items.first() else { return Ok(Vec::new()) };
     let form = service.form(like.from, like.to);
     let mut units = Vec::new();
     let mut places: Vec<Vec<Place>> = Vec::with_capacity(items.len());
@@ -138,13 +141,11 @@ async fn translate_alike<S: Service>(service: &S, items: &[&Item]) -> Result<Rep
         });
         places.push(places_of_item.collect());
     }
-    let mut reply = Reply::default();
-    let damaged = ask_whole(service, like, form, &mut units, &mut reply).await?;
+    let damaged = ask_whole(service, like, form, &mut units, reply).await?;
     if !damaged.is_empty() {
-        ask_in_pieces(service, like, form, &mut units, &damaged, &mut reply).await;
+        ask_in_pieces(service, like, form, &mut units, &damaged, reply).await;
     }
-    reply.items = places.into_iter().map(|places| assembled(places, &units)).collect();
-    Ok(reply)
+    Ok(places.into_iter().map(|places| assembled(places, &units)).collect())
 }
 
 fn unanswered<S: Service>() -> ItemError {
@@ -277,7 +278,11 @@ fn as_json(text: &str) -> usize {
     escapes.sum::<usize>() + 3
 }
 
-/// Makes a request, and others for what its answer leaves open.
+/// Makes a request, and others for what its answer leaves open. After one that failed, no other is made; what came before it is
+/// billed, and is not lost.
+///
+/// # Errors
+/// Where the first request of the call failed as a whole.
 fn ask<'a, S: Service>(
     service: &'a S,
     like: &'a Item,
@@ -286,7 +291,17 @@ fn ask<'a, S: Service>(
     reply: &'a mut Reply,
 ) -> LocalBoxFuture<'a, Result<Vec<Result<String, ItemError>>, EngineError>> {
     async move {
-        let outcome = service.ask(texts, form, like).await?;
+        if reply.stopped.is_some() {
+            return Ok(vec![Err(ItemError::NotReached); texts.len()]);
+        }
+        let outcome = match service.ask(texts, form, like).await {
+            Ok(outcome) => outcome,
+            Err(error) if reply.calls == 0 => return Err(error),
+            Err(error) => {
+                reply.stopped = Some(error);
+                return Ok(vec![Err(ItemError::NotReached); texts.len()]);
+            }
+        };
         reply.calls = reply.calls.saturating_add(1);
         let error = match outcome {
             Outcome::Translations(answers, usage) => {

@@ -57,6 +57,16 @@ pub enum CallError {
     Refused(Refusal),
 }
 
+impl CallError {
+    /// What happened, for people.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Unreachable(reason) | Self::NoAnswer(reason) => reason,
+            Self::Refused(refusal) => refusal.reason(),
+        }
+    }
+}
+
 impl XClient {
     /// A client with these credentials. If they are a login, its tokens are renewed and stored in the ledger.
     pub fn new(settings: &XSettings, auth: XAuth, ledger: Arc<dyn Facts>) -> Self {

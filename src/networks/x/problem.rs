@@ -38,6 +38,21 @@ pub enum Refusal {
     Trouble(String),
 }
 
+impl Refusal {
+    /// X's words, for people.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Unauthorized(reason)
+            | Self::Blocked(reason)
+            | Self::RateLimited { reason, .. }
+            | Self::Duplicate(reason)
+            | Self::ReplyRefused(reason)
+            | Self::Refused(reason)
+            | Self::Trouble(reason) => reason,
+        }
+    }
+}
+
 /// The kinds of refusals that a caller must distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -202,12 +217,12 @@ fn kind_of_sentence(sentence: &str) -> Option<Kind> {
     })
 }
 
-/// A rate limit until the latest future reset of the limits that are used up. Resets in the past are ignored.
 /// When to ask X again whether there is credit or quota. It says no date, and a person may buy some at any time.
 fn in_an_hour() -> Option<Timestamp> {
     Timestamp::now().checked_add(std::time::Duration::from_hours(1)).ok()
 }
 
+/// A rate limit until the latest future reset of the limits that are used up. Resets in the past are ignored.
 fn rate_limited(answer: &Answer, reason: String) -> Refusal {
     let number = |name: &str| answer.header(name)?.parse::<i64>().ok();
     // Resets are by X's clock.

@@ -129,15 +129,19 @@ fn a_budget_needs_the_price_of_every_engine_that_it_includes() {
             .env("GROQ_API_KEY", "hush")
     };
     assert!(!groq("").good().engine.order[0].tariff().is_free());
-    // A budget for what the engine has no part in can be observed.
+    // A budget for what the engine has no part in can be enforced.
     groq("[x]\ndaily_budget = \"1\"\n").good();
     for (budget, name) in [
         ("daily_budget = \"1\"\n", "engine.groq.daily_budget"),
         ("[budget]\nmonthly = \"1\"\n", "budget.monthly"),
     ] {
-        let what = format!("the price of groq is unknown, so {name} cannot be observed");
+        let what = format!("the price of groq is unknown, so {name} cannot be enforced");
         groq(budget).reports("config.toml:10", "engine.groq.price_input", &what, "\"0\" if it is free");
     }
+    let own = "[engine]\norder = [\"groq\", \"apertium\"]\n[engine.groq]\nkind = \"openai\"\n[[targets]]\nlanguage = \"es\"\n\
+               account = \"town_es\"\nengines = [\"groq\"]\n[[targets]]\nlanguage = \"ca\"\naccount = \"town_ca\"\n\
+               engines = [\"apertium\"]\ndaily_budget = \"1\"\n";
+    with(own).env("GROQ_API_KEY", "hush").good();
     let half = "price_input = \"0.15\"\ndaily_budget = \"1\"\n";
     groq(half).reports("config.toml:10", "engine.groq.price_output", "is unknown", "a million tokens");
     groq("price_input = \"0.15\"\nprice_output = \"0.60\"\ndaily_budget = \"1\"\n").good();

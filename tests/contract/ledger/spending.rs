@@ -229,7 +229,12 @@ pub(crate) async fn a_thread_that_was_begun_can_be_completed<B: Bench>() {
     }
     change(&*ledger, thread, leased.token, vec![second, sent(1, "78")]).await.unwrap();
     assert_eq!(sum(&*ledger, NOON).await, dollars("1"));
-    let last = vec![begun(2, ("0.20", "0", 0)), sent(2, "79"), JobEvent::Published];
+    // What a refused part would have cost is not given to others, either.
+    let third = || begun(2, ("0.20", "0", 0));
+    change(&*ledger, thread, leased.token, vec![third()]).await.unwrap();
+    change(&*ledger, thread, leased.token, vec![absent(2)]).await.unwrap();
+    assert_eq!(sum(&*ledger, NOON).await, dollars("1"));
+    let last = vec![third(), sent(2, "79"), JobEvent::Published];
     change(&*ledger, thread, leased.token, last).await.unwrap();
     assert_eq!(sum(&*ledger, NOON).await, dollars("1"));
     let units: u64 = ledger.charges(day(NOON)).await.unwrap().iter().map(|charge| charge.units).sum();

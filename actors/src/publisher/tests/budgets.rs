@@ -133,3 +133,36 @@ async fn an_account_that_may_publish_nothing_for_a_while_is_asked_once() {
     town.pass(2 * HOUR).await;
     assert_eq!(town.ledger.states(), [JobState::Published; 3]);
 }
+
+#[actix_rt::test]
+async fn alt_texts_are_not_paid_for_a_message_that_the_budget_does_not_allow() {
+    tokio::time::pause();
+    let mut described = Job { post: job(2, 1).post, ..with_link(2) };
+    described.translation.as_mut().unwrap().alts = vec!["Un puerto".into()];
+    let uploaded = |_| Some(Ok(Uploaded { id: MediaId("5".into()), undescribed: None }));
+    let account = Account { upload: Box::new(uploaded), ..Account::default() };
+    let prices = CallPrices { alt_text: Money::from_micros(50_000), ..CallPrices::default() };
+    let daily = Some(Money::from_micros(300_000));
+    let network = Network { prices, daily, ..paid(vec![es()], &[(Scope::Everything, "0.30")]) };
+    let town = Town::on(network, vec![with_link(1), described], account);
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [JobState::Published, JobState::Held]);
+    assert_eq!((town.account.count("upload"), spent(&town).await.micros()), (0, 200_000));
+    town.pass(DAY).await;
+    assert_eq!(town.ledger.states(), [JobState::Published; 2]);
+    assert_eq!(town.account.count("upload"), 1);
+}
+
+#[actix_rt::test]
+async fn a_limit_on_lookups_does_not_stop_the_other_targets_of_the_account() {
+    tokio::time::pause();
+    let ca = TargetId::new("net", "ca");
+    let limited =
+        || Denied::RateLimited { reason: "too fast".into(), until: Some(noon() + Duration::from_hours(2)) };
+    let account =
+        Account { recent: Box::new(move |_| Err(PublishError::Denied(limited()))), ..Account::default() };
+    let town =
+        Town::on(paid(vec![es(), ca.clone()], &[]), vec![unknown(1), for_target(job(2, 0), &ca)], account);
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [JobState::Held, JobState::Published]);
+}

@@ -76,13 +76,17 @@ impl<'a> Calls<'a> {
             let mut again = Vec::new();
             while let Some(Called { batch, answer, unpaid }) = in_flight.next().await {
                 self.settle_unpaid(tasks, unpaid);
-                match answer {
-                    Ok(reply) => self.take(tasks, batch, reply, &mut again),
-                    Err(error) => {
-                        let rest = batch.into_iter().chain(std::mem::take(&mut wanted));
-                        self.settle_outage(&error, tasks, rest);
-                        outage = Some(error);
+                let (stopped_by, not_reached) = match answer {
+                    Ok(mut reply) => {
+                        let stopped_by = reply.stopped.take().map(Outage::CallFailed);
+                        (stopped_by, self.take(tasks, batch, reply, &mut again))
                     }
+                    Err(error) => (Some(error), batch),
+                };
+                if let Some(error) = stopped_by {
+                    let rest = not_reached.into_iter().chain(std::mem::take(&mut wanted));
+                    self.settle_outage(&error, tasks, rest);
+                    outage = Some(error);
                 }
             }
             meter.count("items.asked_again", again.len() as u64);
@@ -121,9 +125,16 @@ impl<'a> Calls<'a> {
         batches
     }
 
-    /// Judges the items of a reply; those that need another call go to `again`.
-    fn take(&self, tasks: &mut [Task], batch: Vec<Wanted>, reply: Reply, again: &mut Vec<Wanted>) {
+    /// Judges the items of a reply; those that need another call go to `again`. Returns those that the call did not reach.
+    fn take(
+        &self,
+        tasks: &mut [Task],
+        batch: Vec<Wanted>,
+        reply: Reply,
+        again: &mut Vec<Wanted>,
+    ) -> Vec<Wanted> {
         let takes_advice = self.engine.takes_advice();
+        let mut not_reached = Vec::new();
         let mut landings = Vec::with_capacity(reply.items.len());
         for (Wanted { task, lead }, answer) in batch.into_iter().zip(reply.items) {
             match answer {
@@ -132,6 +143,7 @@ impl<'a> Calls<'a> {
                     Judged::Again => again.push(Wanted { task, lead }),
                     Judged::GivenUp => {}
                 },
+                Err(ItemError::NotReached) => not_reached.push(Wanted { task, lead }),
                 // A model may fail once and succeed the next time, but it repeats its refusals.
                 Err(ItemError::Unusable(_)) if takes_advice && tasks[task].may_slip() => {
                     again.push(Wanted { task, lead });
@@ -142,6 +154,7 @@ impl<'a> Calls<'a> {
             }
         }
         Lead::land_all(landings);
+        not_reached
     }
 
     /// Makes one call.
@@ -158,20 +171,23 @@ impl<'a> Calls<'a> {
         if let Some(heartbeat) = self.context.heartbeat {
             heartbeat.progress();
         }
-        let error = answer.as_ref().err();
-        self.record_refusal(&answer);
+        let error = match &answer {
+            Ok(reply) => reply.stopped.as_ref(),
+            Err(error) => Some(error),
+        };
+        self.record_refusal(answer.as_ref().is_ok_and(|reply| reply.calls > 0), error);
         cascade.upstreams.record(engine.name(), self.outcome_for_breaker(error));
         cascade.meter.called(self.limiter.upstream(), "translate", took, error.map(kind_of));
-        match &answer {
-            Ok(reply) if reply.calls > 0 => {
-                permit.complete(items.len(), Completion::Answered { took, spoiled: reply.spoiled > 0 });
-            }
-            Err(EngineError::RateLimited { .. } | EngineError::Unavailable(_)) => {
+        match (&answer, error) {
+            (_, Some(EngineError::RateLimited { .. } | EngineError::Unavailable(_))) => {
                 permit.complete(items.len(), Completion::Rejected);
             }
-            Err(EngineError::Unanswered(_)) => permit.complete(items.len(), Completion::Unanswered),
+            (_, Some(EngineError::Unanswered(_))) => permit.complete(items.len(), Completion::Unanswered),
+            (Ok(reply), None) if reply.calls > 0 => {
+                permit.complete(items.len(), Completion::Answered { took, spoiled: reply.spoiled > 0 });
+            }
             // An empty call proves nothing about the possible number of calls, and neither does a wrong key.
-            Ok(_) | Err(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
+            (_, None | Some(EngineError::Unauthorized(_) | EngineError::Refused(_))) => {}
         }
         let mut reply = answer.map_err(Outage::CallFailed)?;
         cascade.meter.used(self.limiter.upstream(), reply.usage);
@@ -214,14 +230,13 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// Records whether the engine refuses its work, for people.
-    fn record_refusal(&self, answer: &Result<Reply, EngineError>) {
+    /// Records whether the engine refuses its work, for people. A call without a request proves nothing.
+    fn record_refusal(&self, was_called: bool, error: Option<&EngineError>) {
         let refusals = self.cascade.upstreams.refusals();
-        match answer {
-            Ok(reply) if reply.calls > 0 => refusals.accepted(self.engine.name()),
-            // An empty call proves nothing.
-            Ok(_) => {}
-            Err(error) => refusals.failed(self.engine.name(), error, self.cascade.clock.now()),
+        match error {
+            Some(error) => refusals.failed(self.engine.name(), error, self.cascade.clock.now()),
+            None if was_called => refusals.accepted(self.engine.name()),
+            None => {}
         }
     }
 

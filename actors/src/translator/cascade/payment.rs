@@ -108,7 +108,7 @@ impl Calls<'_> {
         let now = self.cascade.clock.now();
         for (Wanted { task, lead }, over) in unpaid {
             self.settle(&mut tasks[task], lead, |task, engine| {
-                task.over_budget(engine, &over, over.again_at(now));
+                task.over_budget(engine, &over, now);
                 task.waits_for = must_wait.then(|| self.limiter.upstream().clone());
             });
         }

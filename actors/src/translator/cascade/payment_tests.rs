@@ -118,7 +118,7 @@ async fn the_exact_usage_of_a_call_is_shared_by_the_size_of_the_texts() {
     let mut tasks = [for_target("net:es", "Hello there"), for_target("net:fr", "Hello there my friend, hi")];
     translate(&cascade, &mut tasks, &[Rc::new(Counting::default())]).await;
     assert!(tasks.iter().all(is_translated));
-    assert_eq!((ledger.total(), ledger.units()), (dollars(4), 2));
+    assert_eq!((ledger.total(), ledger.units()), (dollars(4), 1), "it was one request");
     let (es, fr) = (ledger.of_target("net:es"), ledger.of_target("net:fr"));
     assert!(es < fr && es + fr == dollars(4), "{es} {fr}");
 }
@@ -172,6 +172,30 @@ async fn the_budget_of_one_target_does_not_stop_the_others() {
 }
 
 #[actix_rt::test]
+async fn a_budget_that_does_not_pay_for_a_whole_batch_pays_for_some_of_it() {
+    let (cascade, ledger) = paying(&[(Scope::Everything, 9)]);
+    let counting = Rc::new(Counting::default());
+    let mut tasks: Vec<Task> =
+        ["Hello one", "Hello two", "Hello three"].map(|text| for_target("net:es", text)).into();
+    translate(&cascade, &mut tasks, &[counting.clone()]).await;
+    assert!(is_translated(&tasks[0]) && is_translated(&tasks[1]), "two may cost eight dollars");
+    let again = cascade.clock.now() + Duration::from_mins(5);
+    let held = hold(&tasks[2]);
+    assert!(held.until.is_some_and(|until| until <= again), "they cost less than was reserved: {held:?}");
+    assert_eq!((counting.calls.borrow().clone(), ledger.total()), (vec![2], dollars(4)));
+}
+
+#[actix_rt::test]
+async fn a_text_that_costs_more_than_the_whole_budget_waits_for_a_person() {
+    let (cascade, _) = paying(&[(Scope::Everything, 3)]);
+    let mut tasks = [for_target("net:es", "Hello one")];
+    translate(&cascade, &mut tasks, &[Rc::new(Counting::default())]).await;
+    let held = hold(&tasks[0]);
+    assert_eq!((held.kind, held.until), (HoldKind::Budget, None));
+    assert!(held.reason.ends_with("raise budget.daily; then retry it, or skip it"), "{held:?}");
+}
+
+#[actix_rt::test]
 async fn an_engine_is_not_called_before_the_time_at_which_its_quota_is_back() {
     let (cascade, _) = paying(&[]);
     let until = cascade.clock.now() + Duration::from_hours(9);
@@ -202,5 +226,56 @@ async fn only_a_call_that_may_be_billed_costs_money() {
         let engine = Counting { fails: Some(error.clone()), ..Counting::default() };
         translate(&cascade, &mut [for_target("net:es", "Hello there")], &[Rc::new(engine)]).await;
         assert_eq!(ledger.total(), dollars(cost), "{error:?}");
+        // Without a budget, nothing is reserved, and the same is recorded.
+        let (cascade, ledger) = paying(&[]);
+        let engine = Counting { fails: Some(error.clone()), ..Counting::default() };
+        translate(&cascade, &mut [for_target("net:es", "Hello there")], &[Rc::new(engine)]).await;
+        assert_eq!(ledger.total(), dollars(cost), "{error:?}");
     }
+}
+
+#[actix_rt::test]
+async fn what_was_answered_before_a_request_failed_is_published_and_paid() {
+    /// Answers for the first text only.
+    struct Half;
+
+    #[async_trait(?Send)]
+    impl Engine for Half {
+        fn name(&self) -> &'static str {
+            "counting"
+        }
+
+        fn revision(&self) -> String {
+            "half".into()
+        }
+
+        fn supports(&self, from: Language, to: Language) -> bool {
+            from != to
+        }
+
+        fn composition(&self) -> CallShape {
+            CallShape::new(10, Languages::Many)
+        }
+
+        async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
+            let usage = Usage { input_tokens: Some(1), output_tokens: Some(1), billed_characters: None };
+            let stopped = EngineError::RateLimited { reason: "busy".into(), until: None };
+            let items_of_first = vec![Ok(fixtures::mask("Hola").text)];
+            let mut reply =
+                Reply { items: items_of_first, calls: 1, usage, stopped: Some(stopped), ..Reply::default() };
+            reply.append_not_reached(items.len() - 1);
+            Ok(reply)
+        }
+    }
+
+    let (cascade, ledger) = paying(&[]);
+    let mut tasks = [for_target("net:es", "Hello one"), for_target("net:es", "Hello two")];
+    translate(&cascade, &mut tasks, &[Rc::new(Half)]).await;
+    assert!(is_translated(&tasks[0]));
+    assert!(
+        matches!(&tasks[1].outcome, Some(JobEvent::HandedBack { reason, .. }) if reason.contains("busy")),
+        "{:?}",
+        tasks[1].outcome
+    );
+    assert_eq!(ledger.total(), dollars(2));
 }

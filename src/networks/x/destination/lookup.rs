@@ -24,8 +24,13 @@ use crate::{
     },
 };
 
-/// The maximum number of pages per lookup: 500 posts since the intent are more than any rate limit allows.
+/// The maximum number of pages per lookup: 410 posts since the intent are more than any rate limit allows.
 const PAGES: usize = 5;
+
+/// How many posts the first page has: most lookups find what they look for among a few, and each costs money.
+const FIRST_PAGE: &str = "10";
+/// How many the others have.
+const PAGE: &str = "100";
 
 /// Reads the account's messages from `since` on.
 pub(super) async fn shown(client: &XClient, user: &str, since: &Since) -> Result<Shown, CallError> {
@@ -36,14 +41,22 @@ pub(super) async fn shown(client: &XClient, user: &str, since: &Since) -> Result
     let mut continuation: Option<String> = None;
     for _ in 0..PAGES {
         let mut query = vec![
-            ("max_results", "100"),
+            ("max_results", if continuation.is_none() { FIRST_PAGE } else { PAGE }),
             (window.parameter.0, window.parameter.1.as_str()),
             ("tweet.fields", "created_at,entities,note_tweet"),
         ];
         if let Some(token) = &continuation {
             query.push(("pagination_token", token));
         }
-        let answer: Value = client.get(&path, &query).await?;
+        let answer: Value = match client.get(&path, &query).await {
+            Ok(answer) => answer,
+            Err(error) if continuation.is_none() => return Err(error),
+            // What the pages before it cost must not be forgotten.
+            Err(error) => {
+                shown.gap = Some(format!("X did not show the next page: {}", error.reason()));
+                return Ok(shown);
+            }
+        };
         let Page { messages, next, gap } = window.read(&answer);
         shown.billed += listed_in(&answer).len() as u64;
         shown.messages.extend(messages);
