@@ -23,6 +23,8 @@ use mynah_domain::{
     },
 };
 
+use crate::shortages::Shortages;
+
 /// Pays for calls. Clones share what was logged.
 #[derive(Clone)]
 pub struct Purse {
@@ -31,6 +33,7 @@ pub struct Purse {
     clock: Arc<dyn Clock>,
     /// The budgets that were reported as used up, by their settings, with the end of the period.
     reported: Arc<Mutex<HashMap<Arc<str>, Timestamp>>>,
+    shortages: Shortages,
 }
 
 /// Money that is reserved for a call, or that needs no reservation.
@@ -64,13 +67,18 @@ impl Reserved {
 impl Purse {
     /// A purse with these budgets.
     pub fn new(ledger: Arc<dyn Spending>, budgets: Arc<Budgets>, clock: Arc<dyn Clock>) -> Self {
-        Self { ledger, budgets, clock, reported: Arc::default() }
+        Self { ledger, budgets, clock, reported: Arc::default(), shortages: Shortages::default() }
     }
 
     /// The same with other budgets, which do not forget what was logged about those that stay.
     #[must_use]
     pub fn with_budgets(&self, budgets: Arc<Budgets>) -> Self {
         Self { budgets, ..self.clone() }
+    }
+
+    /// What budgets have refused.
+    pub fn shortages(&self) -> &Shortages {
+        &self.shortages
     }
 
     /// Whether a budget applies to what this payer is charged.
@@ -118,6 +126,10 @@ impl Purse {
             Ok(()) => Ok(Reserved { key: Some(key), most }),
             Err(over) => {
                 self.report(&over, now);
+                // Whoever reads posts asks for fewer of them first, and reports by itself that not even one is allowed.
+                if purpose != Purpose::Read {
+                    self.shortages.refused(&over);
+                }
                 Err(over)
             }
         })
@@ -189,6 +201,16 @@ mod tests {
         assert_eq!(over.left, dollars("0.20"));
         purse.settle(reserved, dollars("0.10"), 3).await;
         assert_eq!((ledger.total(), ledger.units()), (dollars("0.10"), 3));
+    }
+
+    #[actix_rt::test]
+    async fn a_refused_call_is_a_shortage_and_a_refused_page_is_none_yet() {
+        let (purse, _) = purse(Some("1"));
+        for (purpose, expected) in [(Purpose::Read, 0), (Purpose::Translate, 1)] {
+            let reserved = purse.reserve(payer(), purpose, dollars("2"), 1).await.unwrap();
+            assert!(reserved.is_err());
+            assert_eq!(purse.shortages().budgets(purse.clock.now()).len(), expected, "{purpose:?}");
+        }
     }
 
     #[actix_rt::test]

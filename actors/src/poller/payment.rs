@@ -81,16 +81,24 @@ impl Poller {
             let billed = self.source.most_billed(limit);
             purse.reserve_with_key(self.payer(), Purpose::Read, price.times(billed), billed).await
         };
-        let over = match reserve(limit).await? {
-            Ok(reserved) => return Ok((reserved, limit)),
-            Err(over) => over,
-        };
-        let Some(fewer) = (1..limit).rev().find(|limit| most(*limit) <= over.left) else {
-            return Err(Trouble::OverBudget(over));
-        };
-        match reserve(fewer).await? {
-            Ok(reserved) => Ok((reserved, fewer)),
-            Err(over) => Err(Trouble::OverBudget(over)),
+        let mut limit = limit;
+        loop {
+            let over = match reserve(limit).await? {
+                Ok(reserved) => return Ok((reserved, limit)),
+                Err(over) => over,
+            };
+            match (1..limit).rev().find(|fewer| most(*fewer) <= over.left) {
+                Some(fewer) => limit = fewer,
+                // One post would be enough to go on.
+                None => return Err(Trouble::OverBudget(OverBudget { wanted: most(1), ..over })),
+            }
+        }
+    }
+
+    /// Records that no budget stands in the way of reading.
+    pub(super) fn waits_for_no_budget(&self) {
+        if let Some(purse) = &self.parts.purse {
+            purse.shortages().source_reads(&self.parts.source);
         }
     }
 
