@@ -333,7 +333,8 @@ async fn receivers_are_named_and_tested() {
     assert!(nobody.err.contains("MYNAH_ALERTS_SLACK_URL") && nobody.err.contains("alerts.mail.server"));
     let shown = run(&town, &["alerts"]);
     shown.assert_success();
-    assert!(shown.out.starts_with("nothing is wrong") && shown.out.contains("MYNAH_ALERTS_SLACK_URL"));
+    assert!(shown.out.starts_with("nothing is on record; no service is running\n"), "{}", shown.out);
+    assert!(shown.out.contains("MYNAH_ALERTS_SLACK_URL"), "{}", shown.out);
     assert!(!town.ledger().exists(), "looking creates nothing");
 
     for (variable, path) in [("SLACK_URL", "all"), ("DISCORD_URL", "redirect"), ("NTFY_URL", "topic")] {

@@ -94,6 +94,8 @@ pub enum State {
     Lasts,
     /// It is over.
     Over,
+    /// Nothing happened; somebody tests whether a receiver works.
+    Test,
 }
 
 impl State {
@@ -103,6 +105,7 @@ impl State {
             Self::Began => "began",
             Self::Lasts => "lasts",
             Self::Over => "over",
+            Self::Test => "test",
         }
     }
 }
