@@ -11,17 +11,18 @@ use std::{
 use actix_rt::time::timeout;
 use jiff::Timestamp;
 use log::warn;
+use mynah_actors::shortages::Shortage;
 use mynah_domain::{
-    AccountId, JobState,
+    AccountId, JobState, TargetId,
     job::HoldKind,
-    ports::{Ledger, LedgerError, ledger::JobFilter},
+    ports::{Facts, Ledger, LedgerError, ledger::JobFilter},
 };
 
 use super::{
     AlertsSettings, Condition, Entry, causes, elapsed,
     record::Record,
     silence::{self, Habits},
-    situation::{Account, BudgetUse, Disk, Escalation, Jobs, Silence, Situation},
+    situation::{Account, BudgetUse, Disk, Escalation, LedgerFacts, Silence, Situation},
     store::{self, PATIENCE},
 };
 use crate::control::{
@@ -36,8 +37,11 @@ const ESCALATION: &str = "alerts:escalation";
 /// How many times `alerts.settle` a process must run until the end of the one before is over.
 const RECOVERED_AFTER: u32 = 10;
 
-/// How many held jobs are searched for the budget that holds them.
-const MOST_HELD: usize = 100;
+/// The fact with what budgets have refused.
+const SHORTAGES: &str = "alerts:budgets";
+
+/// How many jobs that a budget holds are searched for those that cost more than all of it.
+const MOST_HELD: usize = 1000;
 
 /// How long reading the room on the disk may take.
 const DISK_PATIENCE: Duration = Duration::from_secs(2);
@@ -150,13 +154,13 @@ impl Observer {
             let blocked = self.overview.blocks.why_blocked(&id).filter(|_| is_ours);
             Account { id, blocked, is_ours }
         };
-        let (jobs, escalation, disk) = futures_util::join!(
-            timeout(PATIENCE, self.jobs(&settings, doubts, now)),
+        let (facts, escalation, disk) = futures_util::join!(
+            timeout(PATIENCE, self.facts(&settings, doubts, now)),
             self.escalation(&settings, now),
             self.disk(),
         );
-        let jobs = jobs.ok().and_then(|jobs| {
-            jobs.inspect_err(|error| log::debug!(reason:% = error; "ledger not read for alerts")).ok()
+        let facts = facts.ok().and_then(|facts| {
+            facts.inspect_err(|error| log::debug!(reason:% = error; "ledger not read for alerts")).ok()
         });
         Situation {
             now,
@@ -166,7 +170,7 @@ impl Observer {
             engines: self.overview.engines(),
             sources: self.overview.sources(),
             logins: configured.logins,
-            jobs,
+            facts,
             disk,
             disk_free: settings.disk_free,
             trouble: self.vitals.trouble(),
@@ -175,12 +179,12 @@ impl Observer {
         }
     }
 
-    async fn jobs(
+    async fn facts(
         &self,
         settings: &AlertsSettings,
         doubts: &Doubts,
         now: Timestamp,
-    ) -> Result<Jobs, LedgerError> {
+    ) -> Result<LedgerFacts, LedgerError> {
         let ledger = &*self.overview.ledger;
         let counts = ledger.counts().await?;
         let held = match settings.holds_wait.and_then(|wait| now.checked_sub(wait).ok()) {
@@ -211,24 +215,20 @@ impl Observer {
         }
         let accounts = self.overview.configured.borrow().accounts();
         let last_published = if doubts.engines { last(&accounts).await? } else { None };
-        let budgets = self.budgets(ledger).await?;
-        Ok(Jobs { counts, held, silent, budgets, published, last_published })
+        let budgets = self.budgets(ledger, now).await?;
+        let unaffordable = if budgets.is_empty() { BTreeMap::new() } else { unaffordable(ledger).await? };
+        Ok(LedgerFacts { counts, held, silent, budgets, unaffordable, published, last_published })
     }
 
-    async fn budgets(&self, ledger: &dyn Ledger) -> Result<Vec<BudgetUse>, LedgerError> {
+    async fn budgets(&self, ledger: &dyn Ledger, now: Timestamp) -> Result<Vec<BudgetUse>, LedgerError> {
         let states = self.overview.budgets().await?;
         if states.is_empty() {
             return Ok(Vec::new());
         }
-        let kind = Some(HoldKind::Budget.as_str().to_owned());
-        let filter = JobFilter { states: vec![JobState::Held], kind, ..JobFilter::default() };
-        let held = ledger.jobs(&filter, None, MOST_HELD).await?;
-        // The reason of such a hold names the budget's setting last.
-        let is_short = |setting: &str| {
-            held.iter()
-                .any(|job| job.reason.as_ref().is_some_and(|why| why.ends_with(&format!(" {setting}"))))
-        };
-        Ok(states.into_iter().map(|state| BudgetUse { is_short: is_short(&state.setting), state }).collect())
+        let own = self.overview.shortages.budgets(now);
+        let refused = shared_shortages(ledger, own, &states, now).await?;
+        let refused = |setting: &str| refused.get(setting).map(|shortage| shortage.least);
+        Ok(states.into_iter().map(|state| BudgetUse { refused: refused(&state.setting), state }).collect())
     }
 
     async fn disk(&self) -> Option<Disk> {
@@ -318,6 +318,52 @@ impl Observer {
     }
 }
 
+/// How many jobs of each target cost more than a whole budget. Their holds have no end, because no period allows them.
+async fn unaffordable(ledger: &dyn Ledger) -> Result<BTreeMap<TargetId, u64>, LedgerError> {
+    let kind = Some(HoldKind::Budget.as_str().to_owned());
+    let filter = JobFilter { states: vec![JobState::Held], kind, ..JobFilter::default() };
+    let mut targets = BTreeMap::new();
+    for job in ledger.jobs(&filter, None, MOST_HELD).await? {
+        if job.not_before.is_none() {
+            *targets.entry(job.target).or_default() += 1;
+        }
+    }
+    Ok(targets)
+}
+
+/// What budgets have refused in this period, here or in another instance, or before a restart: jobs that wait are not tried
+/// again before the period ends. So it is a fact in the ledger, to which each instance adds what it knows.
+async fn shared_shortages(
+    ledger: &dyn Facts,
+    own: BTreeMap<Arc<str>, Shortage>,
+    states: &[wire::BudgetState],
+    now: Timestamp,
+) -> Result<BTreeMap<Arc<str>, Shortage>, LedgerError> {
+    let stored = ledger.fact(SHORTAGES).await?;
+    let before: BTreeMap<Arc<str>, Shortage> =
+        stored.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    // The period of a budget that only another instance has is unknown here.
+    let is_current = |(setting, shortage): &(Arc<str>, Shortage)| match states
+        .iter()
+        .find(|state| *state.setting == **setting)
+    {
+        Some(state) => state.until == shortage.until,
+        None => shortage.until > now,
+    };
+    let mut shortages: BTreeMap<Arc<str>, Shortage> = BTreeMap::new();
+    for (setting, new) in before.clone().into_iter().chain(own).filter(is_current) {
+        let shortage = shortages.entry(setting).or_insert(new);
+        shortage.least = shortage.least.min(new.least);
+    }
+    if shortages != before {
+        // A map of texts, amounts and times always serializes.
+        let text = serde_json::to_string(&shortages).unwrap_or_default();
+        // If another instance was faster, the next look adds to what it stored.
+        ledger.replace(SHORTAGES, stored.as_deref(), &text).await?;
+    }
+    Ok(shortages)
+}
+
 /// What is on record without a service.
 ///
 /// # Errors
@@ -358,3 +404,6 @@ fn alerts(record: &Record, conditions: &[Condition]) -> Vec<wire::Alert> {
     });
     recorded.chain(others).collect()
 }
+
+#[cfg(test)]
+mod tests;

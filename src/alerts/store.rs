@@ -104,7 +104,7 @@ fn written(record: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::testing::{Away, condition, observe};
+    use crate::alerts::testing::{MemoryFacts, condition, observe};
 
     fn store(ledger: &Arc<dyn Facts>) -> Store {
         Store::new(ledger.clone())
@@ -137,15 +137,14 @@ mod tests {
 
     #[actix_rt::test]
     async fn without_the_ledger_the_record_is_in_memory_and_is_stored_later() {
-        let (_folder, ledger) = crate::alerts::testing::ledger();
-        let away = Away::new(ledger.clone());
-        let store = Store::new(away.clone());
+        let ledger = Arc::new(MemoryFacts::default());
+        let store = Store::new(ledger.clone());
         store.update(|record| observe(record, 0, &[condition("net:a")])).await;
-        away.goes();
+        ledger.goes();
         store.update(|record| observe(record, 1, &[condition("net:a"), condition("net:b")])).await;
-        assert_eq!(read(&*ledger).await.unwrap().entries.len(), 1);
         assert_eq!(store.update(|record| record.entries.len()).await, 2);
-        away.returns();
+        ledger.returns();
+        assert_eq!(read(&*ledger).await.unwrap().entries.len(), 1);
         store.update(|_| ()).await;
         assert_eq!(read(&*ledger).await.unwrap().entries.len(), 2);
     }
