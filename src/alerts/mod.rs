@@ -4,7 +4,7 @@
 //! # Layout
 //!
 //! - [`causes`]: what may be wrong, found in a [`situation`], which the [`Observer`] reads from a running service;
-//!   `silence` knows how often each source posts.
+//!   `silence` knows how often each source posts, and `disk` how much room is left.
 //! - `record`: which messages were sent, and what is still to be sent; `store` has it in the ledger.
 //! - [`message`]: what a message says; [`receivers`]: who gets it, and how; `delivery`: sends and retries.
 //! - [`settings`]: the settings as the service uses them.
@@ -14,6 +14,7 @@
 
 pub mod causes;
 mod delivery;
+mod disk;
 pub mod message;
 mod observer;
 pub mod receivers;

@@ -19,10 +19,12 @@ use mynah_domain::{
 };
 
 use super::{
-    AlertsSettings, Condition, Entry, causes, elapsed,
+    AlertsSettings, Condition, Entry, causes,
+    disk::DiskGauge,
+    elapsed,
     record::Record,
     silence::{self, Habits},
-    situation::{Account, BudgetUse, Disk, Escalation, LedgerFacts, Silence, Situation},
+    situation::{Account, BudgetUse, Escalation, LedgerFacts, Silence, Situation},
     store::{self, PATIENCE},
 };
 use crate::control::{
@@ -89,7 +91,7 @@ impl Doubts {
 pub struct Observer {
     overview: Overview,
     vitals: Vitals,
-    data_dir: Arc<PathBuf>,
+    disk: DiskGauge,
     host: Option<Arc<str>>,
     watching_since: Timestamp,
     habits: Arc<Mutex<Habits>>,
@@ -116,7 +118,7 @@ impl Observer {
         Self {
             overview,
             vitals,
-            data_dir: Arc::new(data_dir),
+            disk: DiskGauge::new(data_dir),
             host,
             watching_since: Timestamp::now(),
             habits: Arc::default(),
@@ -157,7 +159,7 @@ impl Observer {
         let (facts, escalation, disk) = futures_util::join!(
             timeout(PATIENCE, self.facts(&settings, doubts, now)),
             self.escalation(&settings, now),
-            self.disk(),
+            self.disk.free(DISK_PATIENCE),
         );
         let facts = facts.ok().and_then(|facts| {
             facts.inspect_err(|error| log::debug!(reason:% = error; "ledger not read for alerts")).ok()
@@ -229,16 +231,6 @@ impl Observer {
         let refused = shared_shortages(ledger, own, &states, now).await?;
         let refused = |setting: &str| refused.get(setting).map(|shortage| shortage.least);
         Ok(states.into_iter().map(|state| BudgetUse { refused: refused(&state.setting), state }).collect())
-    }
-
-    async fn disk(&self) -> Option<Disk> {
-        let folder = self.data_dir.clone();
-        // A network's file system may hang.
-        let read = actix_rt::task::spawn_blocking(move || {
-            let seen = rustix::fs::statvfs(&**folder).ok()?;
-            Some(Disk { folder: (*folder).clone(), free: seen.f_bavail.saturating_mul(seen.f_frsize) })
-        });
-        timeout(DISK_PATIENCE, read).await.ok()?.ok()?
     }
 
     /// Why the process before this one stopped, until this one has run for a while.
