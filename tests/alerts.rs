@@ -26,6 +26,7 @@ const KEY: &str = "hush-key-of-the-webhook-0123456789";
 #[derive(Default)]
 struct Inbox {
     requests: AtomicUsize,
+    hanging: AtomicUsize,
     taken: Mutex<Vec<Value>>,
 }
 
@@ -45,7 +46,7 @@ impl Receiver {
                 .app_data(data.clone())
                 .route("/half", post().to(half))
                 .route("/all", post().to(|| async { HttpResponse::Ok().body("ok") }))
-                .route("/hang", post().to(std::future::pending::<HttpResponse>))
+                .route("/hang", post().to(hang))
                 .route(
                     "/redirect",
                     post().to(|| async {
@@ -110,6 +111,11 @@ impl Receiver {
             assert_eq!(self.states(cause), ["began", "over"], "{cause}: {}", self.all());
         }
     }
+}
+
+async fn hang(inbox: Data<Inbox>) -> HttpResponse {
+    inbox.hanging.fetch_add(1, Ordering::Relaxed);
+    std::future::pending().await
 }
 
 async fn half(request: HttpRequest, body: Bytes, inbox: Data<Inbox>) -> HttpResponse {
@@ -371,6 +377,22 @@ async fn a_service_that_cannot_go_on_says_so_before_it_ends_and_the_next_one_say
     receiver.until_over("actor_escalated").await;
     assert_eq!(running.terminate(), Some(0));
     receiver.assert_once_and_over(&["actor_escalated"]);
+}
+
+#[actix_rt::test]
+async fn a_receiver_that_does_not_answer_uses_up_none_of_the_time_in_which_actors_stop() {
+    let receiver = Receiver::start();
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    receiver.receives_from(&mut town);
+    town.environment.push(("MYNAH_ALERTS_SLACK_URL".into(), format!("{}/hang", receiver.url)));
+    // Less than the wait for what was sent.
+    town.settings.push("shutdown.grace=2s".into());
+    town.sandbox.revoke_token("town_es");
+    let (running, _) = town.serve().await;
+    until("the receiver hangs", || receiver.inbox.hanging.load(Ordering::Relaxed) > 0).await;
+    assert_eq!(running.terminate(), Some(0));
+    let log = town.log();
+    assert!(log.contains("shutdown started") && log.contains("actor stopped actor=router"), "{log}");
 }
 
 #[actix_rt::test]

@@ -134,6 +134,14 @@ fn whenever_not_found(_: &Situation, _: &Past<'_>) -> bool {
     true
 }
 
+/// How long after it was last found the trouble of another process counts as over: that process is gone for good.
+const ABANDONED: Duration = Duration::from_hours(24);
+
+/// What concerns a process shows only in that process.
+fn in_this_process(now: &Situation, past: &Past<'_>) -> bool {
+    past.about == now.process() || is_after(past.seen, ABANDONED, now.now)
+}
+
 static ACCOUNT_BLOCKED: Cause = Cause {
     name: "account_blocked",
     prometheus: "MynahAccountBlocked",
@@ -390,7 +398,7 @@ static SERVICE_UNHEALTHY: Cause = Cause {
         });
         Some(finding.collect())
     },
-    is_over: whenever_not_found,
+    is_over: in_this_process,
 };
 
 static ACTOR_ESCALATED: Cause = Cause {
@@ -410,7 +418,7 @@ static ACTOR_ESCALATED: Cause = Cause {
         });
         Some(finding.collect())
     },
-    is_over: whenever_not_found,
+    is_over: in_this_process,
 };
 
 static DISK_NEARLY_FULL: Cause = Cause {
@@ -434,7 +442,7 @@ static DISK_NEARLY_FULL: Cause = Cause {
         });
         Some(finding.into_iter().collect())
     },
-    is_over: whenever_not_found,
+    is_over: in_this_process,
 };
 
 static RELOAD_FAILED: Cause = Cause {
@@ -452,7 +460,7 @@ static RELOAD_FAILED: Cause = Cause {
         });
         Some(finding.into_iter().collect())
     },
-    is_over: whenever_not_found,
+    is_over: in_this_process,
 };
 
 fn jobs(count: u64) -> String {

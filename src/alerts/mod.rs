@@ -83,12 +83,12 @@ impl Alerts {
             sending: Cell::new(0),
             is_stopping: Cell::new(false),
         });
-        let watch = Watch { observer: observer.clone(), desk: desk.clone() };
+        let watch = Watch { observer: observer.clone(), desk: desk.clone(), interval: settings.interval };
         Some(Self {
             settings: settings.clone(),
             observer: observer.clone(),
             receivers: receivers.iter().map(|receiver| receiver.name()).collect(),
-            watch: actix_rt::spawn(watch.run(settings.interval)),
+            watch: actix_rt::spawn(watch.run()),
             deliveries: receivers
                 .into_iter()
                 .map(|receiver| actix_rt::spawn(delivery::run(receiver, desk.clone())))
@@ -128,7 +128,8 @@ impl Alerts {
     pub async fn stop_because(self, reason: &str) {
         self.observer.escalated(reason).await;
         self.watch.abort();
-        let watch = Watch { observer: self.observer.clone(), desk: self.desk.clone() };
+        let (observer, desk) = (self.observer.clone(), self.desk.clone());
+        let watch = Watch { observer, desk, interval: self.settings.interval };
         let all_know = async {
             let conditions = watch.look().await;
             let key = conditions.iter().find(|condition| condition.cause.name == "actor_escalated");
@@ -153,13 +154,14 @@ impl Alerts {
 struct Watch {
     observer: Observer,
     desk: Rc<Desk>,
+    interval: Duration,
 }
 
 impl Watch {
-    async fn run(self, interval: Duration) {
+    async fn run(self) {
         loop {
             self.look().await;
-            actix_rt::time::sleep(interval).await;
+            actix_rt::time::sleep(self.interval).await;
         }
     }
 
@@ -182,7 +184,9 @@ impl Watch {
         };
         let look = Look {
             now: situation.now,
-            watching_since: self.observer.watching_since(),
+            watching_since: situation.watching_since,
+            by: &self.observer.instance,
+            interval: self.interval,
             conditions: &conditions,
             is_over: &is_over,
         };

@@ -93,7 +93,7 @@ pub struct Observer {
     vitals: Vitals,
     disk: DiskGauge,
     host: Option<Arc<str>>,
-    watching_since: Timestamp,
+    watching_since: Arc<Mutex<Timestamp>>,
     habits: Arc<Mutex<Habits>>,
     escalation: Arc<Mutex<Known>>,
     /// The keys of what this process has found since it started.
@@ -101,13 +101,18 @@ pub struct Observer {
     pub(super) troubles: Troubles,
     /// This process, among those that share the record.
     pub(super) id: Arc<str>,
+    /// This instance, which is the same after a restart if there are no others.
+    pub(super) instance: Arc<str>,
 }
 
 /// What is known of the end of the process before.
 #[derive(Debug, Clone)]
 enum Known {
     NotYet,
+    /// The process before this one ended so.
     Escalated(Escalation),
+    /// This one ends so.
+    Escalates(Escalation),
     Nothing,
 }
 
@@ -115,23 +120,27 @@ impl Observer {
     /// An observer of a service whose data is in this folder.
     pub fn new(overview: Overview, vitals: Vitals, data_dir: PathBuf) -> Self {
         let host = overview.view.as_ref().map(|view| view.this().host.into());
+        let instance = overview.view.as_ref().map_or("service".into(), |view| view.id().to_string().into());
         Self {
             overview,
             vitals,
             disk: DiskGauge::new(data_dir),
             host,
-            watching_since: Timestamp::now(),
+            watching_since: Arc::new(Mutex::new(Timestamp::now())),
             habits: Arc::default(),
             escalation: Arc::new(Mutex::new(Known::NotYet)),
             found: Arc::default(),
             troubles: Troubles::default(),
             id: format!("{:016x}", fastrand::u64(..)).into(),
+            instance,
         }
     }
 
-    /// Since when this process has watched.
-    pub(super) fn watching_since(&self) -> Timestamp {
-        self.watching_since
+    /// Since when this process has watched. If the clock was set back since, it has watched from now on.
+    pub(super) fn watching_since(&self, now: Timestamp) -> Timestamp {
+        let mut since = self.watching_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = now.min(*since);
+        *since
     }
 
     /// The keys of what this process has found since it started, with these.
@@ -148,6 +157,7 @@ impl Observer {
     /// What is known now.
     pub(super) async fn situation(&self, doubts: &Doubts) -> Situation {
         let now = Timestamp::now();
+        let watching_since = self.watching_since(now);
         let settings = self.settings();
         let configured = self.overview.configured.borrow().clone();
         let account = |id: AccountId| {
@@ -166,7 +176,7 @@ impl Observer {
         });
         Situation {
             now,
-            watching_since: self.watching_since,
+            watching_since,
             host: self.host.as_deref().map(str::to_owned),
             accounts: configured.accounts().into_iter().map(account).collect(),
             engines: self.overview.engines(),
@@ -250,14 +260,14 @@ impl Observer {
                     *known = escalation.map_or(Known::Nothing, Known::Escalated);
                 }
                 match &*known {
-                    Known::Escalated(escalation) => Some(escalation.clone()),
+                    Known::Escalated(escalation) | Known::Escalates(escalation) => Some(escalation.clone()),
                     Known::NotYet | Known::Nothing => None,
                 }
             }
+            Known::Escalates(escalation) => Some(escalation),
             Known::Escalated(escalation) => {
                 let recovered = settings.settle.saturating_mul(RECOVERED_AFTER);
-                let is_over = escalation.at < self.watching_since
-                    && elapsed(self.watching_since, now) >= recovered
+                let is_over = elapsed(self.watching_since(now), now) >= recovered
                     && matches!(timeout(PATIENCE, ledger.remember(&key, "")).await, Ok(Ok(())));
                 if is_over {
                     *lock() = Known::Nothing;
@@ -282,7 +292,7 @@ impl Observer {
         // A struct of texts and times always serializes.
         let text = serde_json::to_string(&escalation).unwrap_or_default();
         let key = self.escalation_fact();
-        *self.escalation.lock().unwrap_or_else(PoisonError::into_inner) = Known::Escalated(escalation);
+        *self.escalation.lock().unwrap_or_else(PoisonError::into_inner) = Known::Escalates(escalation);
         let stored = timeout(PATIENCE, self.overview.ledger.remember(&key, &text)).await;
         if !matches!(stored, Ok(Ok(()))) {
             warn!("alert record not stored");

@@ -42,8 +42,9 @@ pub(super) fn condition(about: &str) -> Condition {
 
 /// A look that finds these, with a settling time of a minute, by a process that has watched for long.
 pub(super) fn observe(record: &mut Record, second: i64, conditions: &[Condition]) {
-    let look =
-        Look { now: at(second), watching_since: Timestamp::MIN, conditions, is_over: &|_: &Entry| true };
+    let (by, interval) = ("me", std::time::Duration::from_secs(10));
+    let (now, watching_since) = (at(second), Timestamp::MIN);
+    let look = Look { now, watching_since, by, interval, conditions, is_over: &|_: &Entry| true };
     record.observe(&look, std::time::Duration::from_mins(1));
 }
 

@@ -216,6 +216,19 @@ fn after_a_restart_a_block_is_over_only_if_something_was_published() {
 }
 
 #[test]
+fn what_concerns_a_process_is_over_only_for_itself_or_after_a_day() {
+    let mut situation = sound();
+    situation.host = Some("one".into());
+    let of_processes = [&SERVICE_UNHEALTHY, &ACTOR_ESCALATED, &DISK_NEARLY_FULL, &RELOAD_FAILED];
+    for cause in of_processes {
+        let over = |about, hours: i64| {
+            (cause.is_over)(&situation, &Past { about, seen: at(-hours), seen_here: false })
+        };
+        assert!(over("one", 1) && !over("two", 1) && !over("two", 24) && over("two", 25), "{}", cause.name);
+    }
+}
+
+#[test]
 fn after_a_restart_an_engine_is_well_only_if_it_was_called() {
     let mut situation = sound();
     let over = |situation: &Situation, about, seen_here| {
