@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(keys, ["account_blocked net:a", "account_blocked net:c"]);
     }
 
-    /// The way of one instance to a ledger, which can be cut.
+    /// The connection of one instance to the ledger, which can be cut.
     struct Link {
         ledger: Arc<MemoryFacts>,
         is_cut: AtomicBool,

@@ -95,7 +95,7 @@ impl Poller {
         }
     }
 
-    /// Records that no budget stands in the way of reading.
+    /// Records that no budget prevents reading.
     pub(super) fn waits_for_no_budget(&self) {
         if let Some(purse) = &self.parts.purse {
             purse.shortages().source_reads(&self.parts.source);

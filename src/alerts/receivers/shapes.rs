@@ -125,7 +125,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::alerts::{record::State, testing::entry};
+    use crate::alerts::testing::entry;
 
     fn message() -> Message {
         let mut entry = entry("x:town_es");
