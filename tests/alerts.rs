@@ -26,6 +26,7 @@ const KEY: &str = "hush-key-of-the-webhook-0123456789";
 #[derive(Default)]
 struct Inbox {
     requests: AtomicUsize,
+    hanging: AtomicUsize,
     taken: Mutex<Vec<Value>>,
 }
 
@@ -45,7 +46,7 @@ impl Receiver {
                 .app_data(data.clone())
                 .route("/half", post().to(half))
                 .route("/all", post().to(|| async { HttpResponse::Ok().body("ok") }))
-                .route("/hang", post().to(std::future::pending::<HttpResponse>))
+                .route("/hang", post().to(hang))
                 .route(
                     "/redirect",
                     post().to(|| async {
@@ -110,6 +111,11 @@ impl Receiver {
             assert_eq!(self.states(cause), ["began", "over"], "{cause}: {}", self.all());
         }
     }
+}
+
+async fn hang(inbox: Data<Inbox>) -> HttpResponse {
+    inbox.hanging.fetch_add(1, Ordering::Relaxed);
+    std::future::pending().await
 }
 
 async fn half(request: HttpRequest, body: Bytes, inbox: Data<Inbox>) -> HttpResponse {
@@ -303,6 +309,55 @@ async fn a_source_that_cannot_be_read_is_reported() {
 }
 
 #[actix_rt::test]
+async fn a_source_that_waits_for_a_budget_is_reported_as_a_budget_and_not_as_a_failure() {
+    let receiver = Receiver::start();
+    let mut town = Town::new(numbered(3), &["es"], "gemini").await;
+    receiver.receives_from(&mut town);
+    // Less than a post costs.
+    town.settings.push("source.daily_budget=0.004".into());
+    let (running, _) = town.serve().await;
+    receiver.until_begun("budget_used_up").await;
+    let message = receiver.first("budget_used_up");
+    assert_eq!((&message["about"], &message["severity"]), (&json!("source.daily_budget"), &json!("ticket")));
+    assert!(message["summary"].as_str().unwrap().contains("too small"), "{message}");
+    let status = run_json(&town, &["status"]);
+    assert_eq!(
+        (&status["state"], &status["sources"][0]["state"]),
+        (&json!("ready"), &json!("waiting")),
+        "{status}"
+    );
+    assert_eq!(status["sources"][0]["budget"]["setting"], "source.daily_budget", "{status}");
+    let shown = run(&town, &["status"]);
+    assert!(shown.out.contains("waiting for source.daily_budget until 2"), "{}", shown.out);
+    town.settings.retain(|setting| !setting.starts_with("source.daily_budget"));
+    town.settings.push("source.daily_budget=1".into());
+    assert_eq!(running.terminate(), Some(0));
+    let (running, _) = town.serve().await;
+    receiver.until_over("budget_used_up").await;
+    town.until_published("es", 3).await;
+    assert_eq!(running.terminate(), Some(0));
+    receiver.assert_once_and_over(&["budget_used_up"]);
+    assert!(receiver.states("source_failing").is_empty(), "{}", receiver.all());
+}
+
+#[actix_rt::test]
+async fn a_job_that_costs_more_than_a_whole_budget_is_reported() {
+    let receiver = Receiver::start();
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    receiver.receives_from(&mut town);
+    let config = fs::read_to_string(town.config()).unwrap();
+    let poor = config.replace("account = \"town_es\"\n", "account = \"town_es\"\ndaily_budget = \"0.01\"\n");
+    fs::write(town.config(), poor).unwrap();
+    let (running, _) = town.serve().await;
+    receiver.until_begun("budget_used_up").await;
+    assert_eq!(receiver.first("budget_used_up")["about"], "x:town_es", "{}", receiver.all());
+    run(&town, &["jobs", "skip", "1", "--yes"]).assert_success();
+    receiver.until_over("budget_used_up").await;
+    assert_eq!(running.terminate(), Some(0));
+    receiver.assert_once_and_over(&["budget_used_up"]);
+}
+
+#[actix_rt::test]
 async fn a_service_that_cannot_go_on_says_so_before_it_ends_and_the_next_one_says_that_it_is_over() {
     let receiver = Receiver::start();
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
@@ -325,6 +380,22 @@ async fn a_service_that_cannot_go_on_says_so_before_it_ends_and_the_next_one_say
 }
 
 #[actix_rt::test]
+async fn a_receiver_that_does_not_answer_uses_up_none_of_the_time_in_which_actors_stop() {
+    let receiver = Receiver::start();
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    receiver.receives_from(&mut town);
+    town.environment.push(("MYNAH_ALERTS_SLACK_URL".into(), format!("{}/hang", receiver.url)));
+    // Less than the wait for what was sent.
+    town.settings.push("shutdown.grace=2s".into());
+    town.sandbox.revoke_token("town_es");
+    let (running, _) = town.serve().await;
+    until("the receiver hangs", || receiver.inbox.hanging.load(Ordering::Relaxed) > 0).await;
+    assert_eq!(running.terminate(), Some(0));
+    let log = town.log();
+    assert!(log.contains("shutdown started") && log.contains("actor stopped actor=router"), "{log}");
+}
+
+#[actix_rt::test]
 async fn receivers_are_named_and_tested() {
     let receiver = Receiver::start();
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
@@ -333,7 +404,8 @@ async fn receivers_are_named_and_tested() {
     assert!(nobody.err.contains("MYNAH_ALERTS_SLACK_URL") && nobody.err.contains("alerts.mail.server"));
     let shown = run(&town, &["alerts"]);
     shown.assert_success();
-    assert!(shown.out.starts_with("nothing is wrong") && shown.out.contains("MYNAH_ALERTS_SLACK_URL"));
+    assert!(shown.out.starts_with("nothing is on record; no service is running\n"), "{}", shown.out);
+    assert!(shown.out.contains("MYNAH_ALERTS_SLACK_URL"), "{}", shown.out);
     assert!(!town.ledger().exists(), "looking creates nothing");
 
     for (variable, path) in [("SLACK_URL", "all"), ("DISCORD_URL", "redirect"), ("NTFY_URL", "topic")] {

@@ -6,15 +6,18 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::Timestamp;
 use mynah_domain::{
     Money, TargetId,
-    budget::{Budgets, Cost, Payer},
+    budget::{Budgets, Cost, OverBudget, Payer},
     network::NetworkRules,
 };
+
+use crate::shortages::Shortages;
 
 /// The prices of the targets' networks, and the budgets. Without any, every message is free.
 #[derive(Debug, Clone, Default)]
 pub struct Costs {
     budgets: Arc<Budgets>,
     networks: Arc<HashMap<TargetId, Arc<dyn NetworkRules>>>,
+    shortages: Shortages,
 }
 
 impl Costs {
@@ -23,7 +26,22 @@ impl Costs {
         budgets: Arc<Budgets>,
         networks: impl IntoIterator<Item = (TargetId, Arc<dyn NetworkRules>)>,
     ) -> Self {
-        Self { budgets, networks: Arc::new(networks.into_iter().collect()) }
+        let networks = Arc::new(networks.into_iter().collect());
+        Self { budgets, networks, shortages: Shortages::default() }
+    }
+
+    /// The same, which records what budgets refuse here.
+    #[must_use]
+    pub fn recording(self, shortages: Shortages) -> Self {
+        Self { shortages, ..self }
+    }
+
+    /// Records that a budget does not allow a publication, so that its job is held.
+    pub(crate) fn refused(&self, over: &OverBudget) {
+        // What costs more than the whole budget is held without an end, which the ledger shows.
+        if over.wanted <= over.most {
+            self.shortages.refused(over);
+        }
     }
 
     /// What a part of a job costs if it is begun at `now`; `None` if neither it nor the later parts cost anything.

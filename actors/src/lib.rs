@@ -12,6 +12,7 @@
 //! - [`spending`] reserves the money that a call may cost, and records what it did cost.
 //! - [`retrying`] retries ledger calls if that may help.
 //! - [`costs`]: what messages cost, and which budgets must allow it.
+//! - [`shortages`]: which budgets have refused something, and which sources wait for one.
 //! - [`upstreams`] knows which services are down and limits the calls to each, for all callers.
 //! - [`stats`] gathers latencies, counts and samples of memory and CPU.
 //! - [`supervision`]: the [`supervision::supervisor`] starts, watches and restarts all actors. It knows none by name.
@@ -32,6 +33,7 @@ pub mod poller;
 pub mod publisher;
 pub mod retrying;
 pub mod router;
+pub mod shortages;
 pub mod spending;
 pub mod stats;
 pub mod supervision;

@@ -243,6 +243,9 @@ impl Worker for Poller {
         failpoint::reach("poller.step");
         let result = self.poll(stop).await;
         drop(work);
+        if !matches!(result, Err(Trouble::OverBudget(_))) {
+            self.waits_for_no_budget();
+        }
         match (result, self.parts.schedule) {
             (Err(Trouble::Ledger(LedgerError::NotHeld(lease))), _) => {
                 // Another instance polls the source, and this one is about to be stopped.
@@ -305,15 +308,18 @@ impl Poller {
         }
     }
 
-    /// Waits for the next period of a budget. The log has reported the budget already.
+    /// Waits for the next period of a budget. The log has reported the budget already, and it is no trouble: people set it.
     fn wait_for_budget(&mut self, over: &OverBudget, schedule: Schedule) -> Step {
         if schedule == Schedule::Once {
             self.report(Polled::Failed(as_error(over)));
             return Step::Finished;
         }
-        self.context.heartbeat().troubled(format!("it is not read: {over}"));
+        self.context.heartbeat().untroubled();
         let now = self.parts.clock.now();
         let again_at = over.again_at(now);
+        if let Some(purse) = &self.parts.purse {
+            purse.shortages().source_waits(&self.parts.source, over, again_at);
+        }
         // Only time counts, whatever the network reports meanwhile.
         self.failures = self.failures.max(1);
         let wait = Duration::try_from(again_at.duration_since(now)).unwrap_or_default();

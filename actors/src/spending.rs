@@ -23,6 +23,8 @@ use mynah_domain::{
     },
 };
 
+use crate::shortages::Shortages;
+
 /// Pays for calls. Clones share what was logged.
 #[derive(Clone)]
 pub struct Purse {
@@ -31,6 +33,7 @@ pub struct Purse {
     clock: Arc<dyn Clock>,
     /// The budgets that were reported as used up, by their settings, with the end of the period.
     reported: Arc<Mutex<HashMap<Arc<str>, Timestamp>>>,
+    shortages: Shortages,
 }
 
 /// Money that is reserved for a call, or that needs no reservation.
@@ -65,13 +68,18 @@ impl Reserved {
 impl Purse {
     /// A purse with these budgets.
     pub fn new(ledger: Arc<dyn Spending>, budgets: Arc<Budgets>, clock: Arc<dyn Clock>) -> Self {
-        Self { ledger, budgets, clock, reported: Arc::default() }
+        Self { ledger, budgets, clock, reported: Arc::default(), shortages: Shortages::default() }
     }
 
     /// The same with other budgets, which do not forget what was logged about those that stay.
     #[must_use]
     pub fn with_budgets(&self, budgets: Arc<Budgets>) -> Self {
         Self { budgets, ..self.clone() }
+    }
+
+    /// What budgets have refused.
+    pub fn shortages(&self) -> &Shortages {
+        &self.shortages
     }
 
     /// Whether a budget applies to what this payer is charged.
@@ -136,9 +144,10 @@ impl Purse {
         }
     }
 
-    /// Logs that a budget is used up, for a caller that does without the call: once in each of the budget's periods, and not
-    /// if it is only reserved.
+    /// Records that a budget is used up, for a caller that does without the call, and logs it once in each of the budget's
+    /// periods; not if it is only reserved.
     pub fn report(&self, over: &OverBudget) {
+        self.shortages.refused(over);
         if over.retry_at(self.clock.now()).is_some_and(|again| again < over.until) {
             // Most of what calls in progress have reserved comes free.
             return;
@@ -188,6 +197,15 @@ mod tests {
         assert_eq!(over.left, dollars("0.20"));
         purse.settle(reserved, dollars("0.10"), 3).await;
         assert_eq!((ledger.total(), ledger.units()), (dollars("0.10"), 3));
+    }
+
+    #[actix_rt::test]
+    async fn a_refusal_is_a_shortage_only_for_whoever_does_without_the_call() {
+        let (purse, _) = purse(Some("1"));
+        let refused = purse.reserve(payer(), Purpose::Translate, dollars("2"), 1).await.unwrap().unwrap_err();
+        assert!(purse.shortages().budgets(purse.clock.now()).is_empty());
+        purse.report(&refused);
+        assert_eq!(purse.shortages().budgets(purse.clock.now()).len(), 1);
     }
 
     #[actix_rt::test]

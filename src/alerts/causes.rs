@@ -134,6 +134,14 @@ fn whenever_not_found(_: &Situation, _: &Past<'_>) -> bool {
     true
 }
 
+/// How long after it was last found the trouble of another process counts as over: that process is gone for good.
+const ABANDONED: Duration = Duration::from_hours(24);
+
+/// What concerns a process shows only in that process.
+fn in_this_process(now: &Situation, past: &Past<'_>) -> bool {
+    past.about == now.process() || is_after(past.seen, ABANDONED, now.now)
+}
+
 static ACCOUNT_BLOCKED: Cause = Cause {
     name: "account_blocked",
     prometheus: "MynahAccountBlocked",
@@ -190,7 +198,7 @@ static JOBS_FAILED: Cause = Cause {
     severity: Severity::Page,
     settles: 0,
     find: |now| {
-        let counts = now.jobs.as_ref()?.counts.iter();
+        let counts = now.facts.as_ref()?.counts.iter();
         let failed = counts.filter(|((_, state), count)| *state == JobState::Failed && **count > 0);
         let finding = failed.map(|((target, _), count)| Finding {
             about: target.to_string(),
@@ -211,7 +219,7 @@ static HOLDS_WAITING: Cause = Cause {
     severity: Severity::Ticket,
     settles: 0,
     find: |now| {
-        let held = now.jobs.as_ref()?.held.iter();
+        let held = now.facts.as_ref()?.held.iter();
         let finding = held.map(|(target, held)| Finding {
             about: target.to_string(),
             summary: format!("{} of {target} held for too long", jobs(held.jobs)),
@@ -229,7 +237,7 @@ static HOLDS_WAITING: Cause = Cause {
 
 /// The budgets of which this is true.
 fn budgets(now: &Situation, is_found: fn(&BudgetUse) -> bool, what: &str) -> Option<Vec<Finding>> {
-    let budgets = now.jobs.as_ref()?.budgets.iter().filter(|budget| is_found(budget));
+    let budgets = now.facts.as_ref()?.budgets.iter().filter(|budget| is_found(budget));
     let finding = budgets.map(|BudgetUse { state, .. }| Finding {
         about: state.setting.clone(),
         summary: format!("The {} budget of {} for {} is {what}", state.period, state.most, state.scope),
@@ -244,15 +252,38 @@ fn budgets(now: &Situation, is_found: fn(&BudgetUse) -> bool, what: &str) -> Opt
     Some(finding.collect())
 }
 
+/// The budgets that are less than what waits for them, and the targets with jobs that cost more than a whole budget. Only a
+/// person can help: no later period allows them.
+fn too_small(now: &Situation) -> Option<impl Iterator<Item = Finding>> {
+    let facts = now.facts.as_ref()?;
+    let budgets = facts.budgets.iter().filter(|budget| budget.is_too_small());
+    let budgets = budgets.map(|BudgetUse { state, .. }| Finding {
+        about: state.setting.clone(),
+        summary: format!("The {} budget of {} for {} is too small", state.period, state.most, state.scope),
+        details: format!("what waits for it costs more than all of it; raise {}", state.setting),
+        since: None,
+    });
+    let targets = facts.unaffordable.iter().map(|(target, count)| Finding {
+        about: target.to_string(),
+        summary: format!("{} of {target} held: a whole budget would not be enough", jobs(*count)),
+        details: format!(
+            "`mynah jobs --state held --target {target}` shows which budget to raise; `mynah jobs retry` or `skip` decides"
+        ),
+        since: None,
+    });
+    Some(budgets.chain(targets))
+}
+
 static BUDGET_NEARLY_USED: Cause = Cause {
     name: "budget_nearly_used",
     prometheus: "MynahBudgetNearlyUsed",
     severity: Severity::Ticket,
-    settles: 0,
+    // Calls in progress reserve more than they cost, for some seconds.
+    settles: 1,
     find: |now| budgets(now, |budget| budget.state.is_nearly_used() && !budget.is_used_up(), "80 % used"),
     // A message that it is over, because it is used up by now, would mislead.
     is_over: |now, past| {
-        let used_up = now.jobs.iter().flat_map(|jobs| &jobs.budgets).filter(|budget| budget.is_used_up());
+        let used_up = now.facts.iter().flat_map(|facts| &facts.budgets).filter(|budget| budget.is_used_up());
         !used_up.map(|budget| &budget.state.setting).any(|setting| setting == past.about)
     },
 };
@@ -261,8 +292,12 @@ static BUDGET_USED_UP: Cause = Cause {
     name: "budget_used_up",
     prometheus: "MynahBudgetUsedUp",
     severity: Severity::Ticket,
-    settles: 0,
-    find: |now| budgets(now, BudgetUse::is_used_up, "used up"),
+    settles: 1,
+    find: |now| {
+        let mut found = budgets(now, BudgetUse::is_used_up, "used up")?;
+        found.extend(too_small(now)?);
+        Some(found)
+    },
     is_over: whenever_not_found,
 };
 
@@ -293,7 +328,7 @@ static SOURCE_SILENT: Cause = Cause {
     severity: Severity::Ticket,
     settles: 0,
     find: |now| {
-        let silent = now.jobs.as_ref()?.silent.iter();
+        let silent = now.facts.as_ref()?.silent.iter();
         let finding = silent.map(|Silence { source, name, last, usual }| Finding {
             about: source.clone(),
             summary: format!("{name} has posted nothing since {}", minute(*last)),
@@ -363,7 +398,7 @@ static SERVICE_UNHEALTHY: Cause = Cause {
         });
         Some(finding.collect())
     },
-    is_over: whenever_not_found,
+    is_over: in_this_process,
 };
 
 static ACTOR_ESCALATED: Cause = Cause {
@@ -383,7 +418,7 @@ static ACTOR_ESCALATED: Cause = Cause {
         });
         Some(finding.collect())
     },
-    is_over: whenever_not_found,
+    is_over: in_this_process,
 };
 
 static DISK_NEARLY_FULL: Cause = Cause {
@@ -407,7 +442,7 @@ static DISK_NEARLY_FULL: Cause = Cause {
         });
         Some(finding.into_iter().collect())
     },
-    is_over: whenever_not_found,
+    is_over: in_this_process,
 };
 
 static RELOAD_FAILED: Cause = Cause {
@@ -425,7 +460,7 @@ static RELOAD_FAILED: Cause = Cause {
         });
         Some(finding.into_iter().collect())
     },
-    is_over: whenever_not_found,
+    is_over: in_this_process,
 };
 
 fn jobs(count: u64) -> String {

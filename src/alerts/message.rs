@@ -23,8 +23,8 @@ pub struct Message {
     pub version: u32,
     /// The same if the same message is sent again, because its answer was lost.
     pub id: String,
-    /// `began`, `lasts`, `over` or `test`.
-    pub state: &'static str,
+    /// What it says.
+    pub state: State,
     /// The name of the cause.
     pub cause: String,
     /// The account, source, target or engine.
@@ -48,7 +48,7 @@ impl Message {
         Self {
             version: VERSION,
             id: clean(&format!("{} {} {} {}{before}", entry.cause, entry.about, entry.since, state.as_str())),
-            state: state.as_str(),
+            state,
             cause: entry.cause.clone(),
             about: clean(&entry.about),
             severity: entry.severity,
@@ -64,7 +64,7 @@ impl Message {
         Self {
             version: VERSION,
             id: format!("test {now}"),
-            state: "test",
+            state: State::Test,
             cause: "test".into(),
             about: "alerts".into(),
             severity: Severity::Ticket,
@@ -78,9 +78,9 @@ impl Message {
     /// The first line: what happened, or that it is over.
     pub fn title(&self) -> String {
         match self.state {
-            "over" => format!("Over: {}", self.summary),
-            "lasts" => format!("Still: {}", self.summary),
-            _ => self.summary.clone(),
+            State::Over => format!("Over: {}", self.summary),
+            State::Lasts => format!("Still: {}", self.summary),
+            State::Began | State::Test => self.summary.clone(),
         }
     }
 

@@ -4,7 +4,7 @@
 //! # Layout
 //!
 //! - [`causes`]: what may be wrong, found in a [`situation`], which the [`Observer`] reads from a running service;
-//!   `silence` knows how often each source posts.
+//!   `silence` knows how often each source posts, and `disk` how much room is left.
 //! - `record`: which messages were sent, and what is still to be sent; `store` has it in the ledger.
 //! - [`message`]: what a message says; [`receivers`]: who gets it, and how; `delivery`: sends and retries.
 //! - [`settings`]: the settings as the service uses them.
@@ -14,6 +14,7 @@
 
 pub mod causes;
 mod delivery;
+mod disk;
 pub mod message;
 mod observer;
 pub mod receivers;
@@ -82,12 +83,12 @@ impl Alerts {
             sending: Cell::new(0),
             is_stopping: Cell::new(false),
         });
-        let watch = Watch { observer: observer.clone(), desk: desk.clone() };
+        let watch = Watch { observer: observer.clone(), desk: desk.clone(), interval: settings.interval };
         Some(Self {
             settings: settings.clone(),
             observer: observer.clone(),
             receivers: receivers.iter().map(|receiver| receiver.name()).collect(),
-            watch: actix_rt::spawn(watch.run(settings.interval)),
+            watch: actix_rt::spawn(watch.run()),
             deliveries: receivers
                 .into_iter()
                 .map(|receiver| actix_rt::spawn(delivery::run(receiver, desk.clone())))
@@ -127,7 +128,8 @@ impl Alerts {
     pub async fn stop_because(self, reason: &str) {
         self.observer.escalated(reason).await;
         self.watch.abort();
-        let watch = Watch { observer: self.observer.clone(), desk: self.desk.clone() };
+        let (observer, desk) = (self.observer.clone(), self.desk.clone());
+        let watch = Watch { observer, desk, interval: self.settings.interval };
         let all_know = async {
             let conditions = watch.look().await;
             let key = conditions.iter().find(|condition| condition.cause.name == "actor_escalated");
@@ -152,13 +154,14 @@ impl Alerts {
 struct Watch {
     observer: Observer,
     desk: Rc<Desk>,
+    interval: Duration,
 }
 
 impl Watch {
-    async fn run(self, interval: Duration) {
+    async fn run(self) {
         loop {
             self.look().await;
-            actix_rt::time::sleep(interval).await;
+            actix_rt::time::sleep(self.interval).await;
         }
     }
 
@@ -181,7 +184,9 @@ impl Watch {
         };
         let look = Look {
             now: situation.now,
-            watching_since: self.observer.watching_since(),
+            watching_since: situation.watching_since,
+            by: &self.observer.instance,
+            interval: self.interval,
             conditions: &conditions,
             is_over: &is_over,
         };

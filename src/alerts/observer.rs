@@ -11,17 +11,20 @@ use std::{
 use actix_rt::time::timeout;
 use jiff::Timestamp;
 use log::warn;
+use mynah_actors::shortages::Shortage;
 use mynah_domain::{
-    AccountId, JobState,
+    AccountId, JobState, TargetId,
     job::HoldKind,
-    ports::{Ledger, LedgerError, ledger::JobFilter},
+    ports::{Facts, Ledger, LedgerError, ledger::JobFilter},
 };
 
 use super::{
-    AlertsSettings, Condition, Entry, causes, elapsed,
+    AlertsSettings, Condition, Entry, causes,
+    disk::DiskGauge,
+    elapsed,
     record::Record,
     silence::{self, Habits},
-    situation::{Account, BudgetUse, Disk, Escalation, Jobs, Silence, Situation},
+    situation::{Account, BudgetUse, Escalation, LedgerFacts, Silence, Situation},
     store::{self, PATIENCE},
 };
 use crate::control::{
@@ -36,8 +39,11 @@ const ESCALATION: &str = "alerts:escalation";
 /// How many times `alerts.settle` a process must run until the end of the one before is over.
 const RECOVERED_AFTER: u32 = 10;
 
-/// How many held jobs are searched for the budget that holds them.
-const MOST_HELD: usize = 100;
+/// The fact with what budgets have refused.
+const SHORTAGES: &str = "alerts:budgets";
+
+/// How many jobs that a budget holds are searched for those that cost more than all of it.
+const MOST_HELD: usize = 1000;
 
 /// How long reading the room on the disk may take.
 const DISK_PATIENCE: Duration = Duration::from_secs(2);
@@ -85,9 +91,9 @@ impl Doubts {
 pub struct Observer {
     overview: Overview,
     vitals: Vitals,
-    data_dir: Arc<PathBuf>,
+    disk: DiskGauge,
     host: Option<Arc<str>>,
-    watching_since: Timestamp,
+    watching_since: Arc<Mutex<Timestamp>>,
     habits: Arc<Mutex<Habits>>,
     escalation: Arc<Mutex<Known>>,
     /// The keys of what this process has found since it started.
@@ -95,13 +101,18 @@ pub struct Observer {
     pub(super) troubles: Troubles,
     /// This process, among those that share the record.
     pub(super) id: Arc<str>,
+    /// This instance, which is the same after a restart if there are no others.
+    pub(super) instance: Arc<str>,
 }
 
 /// What is known of the end of the process before.
 #[derive(Debug, Clone)]
 enum Known {
     NotYet,
+    /// The process before this one ended so.
     Escalated(Escalation),
+    /// This one ends so.
+    Escalates(Escalation),
     Nothing,
 }
 
@@ -109,23 +120,27 @@ impl Observer {
     /// An observer of a service whose data is in this folder.
     pub fn new(overview: Overview, vitals: Vitals, data_dir: PathBuf) -> Self {
         let host = overview.view.as_ref().map(|view| view.this().host.into());
+        let instance = overview.view.as_ref().map_or("service".into(), |view| view.id().to_string().into());
         Self {
             overview,
             vitals,
-            data_dir: Arc::new(data_dir),
+            disk: DiskGauge::new(data_dir),
             host,
-            watching_since: Timestamp::now(),
+            watching_since: Arc::new(Mutex::new(Timestamp::now())),
             habits: Arc::default(),
             escalation: Arc::new(Mutex::new(Known::NotYet)),
             found: Arc::default(),
             troubles: Troubles::default(),
             id: format!("{:016x}", fastrand::u64(..)).into(),
+            instance,
         }
     }
 
-    /// Since when this process has watched.
-    pub(super) fn watching_since(&self) -> Timestamp {
-        self.watching_since
+    /// Since when this process has watched. If the clock was set back since, it has watched from now on.
+    pub(super) fn watching_since(&self, now: Timestamp) -> Timestamp {
+        let mut since = self.watching_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = now.min(*since);
+        *since
     }
 
     /// The keys of what this process has found since it started, with these.
@@ -142,6 +157,7 @@ impl Observer {
     /// What is known now.
     pub(super) async fn situation(&self, doubts: &Doubts) -> Situation {
         let now = Timestamp::now();
+        let watching_since = self.watching_since(now);
         let settings = self.settings();
         let configured = self.overview.configured.borrow().clone();
         let account = |id: AccountId| {
@@ -150,23 +166,23 @@ impl Observer {
             let blocked = self.overview.blocks.why_blocked(&id).filter(|_| is_ours);
             Account { id, blocked, is_ours }
         };
-        let (jobs, escalation, disk) = futures_util::join!(
-            timeout(PATIENCE, self.jobs(&settings, doubts, now)),
+        let (facts, escalation, disk) = futures_util::join!(
+            timeout(PATIENCE, self.facts(&settings, doubts, now)),
             self.escalation(&settings, now),
-            self.disk(),
+            self.disk.free(DISK_PATIENCE),
         );
-        let jobs = jobs.ok().and_then(|jobs| {
-            jobs.inspect_err(|error| log::debug!(reason:% = error; "ledger not read for alerts")).ok()
+        let facts = facts.ok().and_then(|facts| {
+            facts.inspect_err(|error| log::debug!(reason:% = error; "ledger not read for alerts")).ok()
         });
         Situation {
             now,
-            watching_since: self.watching_since,
+            watching_since,
             host: self.host.as_deref().map(str::to_owned),
             accounts: configured.accounts().into_iter().map(account).collect(),
             engines: self.overview.engines(),
             sources: self.overview.sources(),
             logins: configured.logins,
-            jobs,
+            facts,
             disk,
             disk_free: settings.disk_free,
             trouble: self.vitals.trouble(),
@@ -175,12 +191,12 @@ impl Observer {
         }
     }
 
-    async fn jobs(
+    async fn facts(
         &self,
         settings: &AlertsSettings,
         doubts: &Doubts,
         now: Timestamp,
-    ) -> Result<Jobs, LedgerError> {
+    ) -> Result<LedgerFacts, LedgerError> {
         let ledger = &*self.overview.ledger;
         let counts = ledger.counts().await?;
         let held = match settings.holds_wait.and_then(|wait| now.checked_sub(wait).ok()) {
@@ -211,34 +227,20 @@ impl Observer {
         }
         let accounts = self.overview.configured.borrow().accounts();
         let last_published = if doubts.engines { last(&accounts).await? } else { None };
-        let budgets = self.budgets(ledger).await?;
-        Ok(Jobs { counts, held, silent, budgets, published, last_published })
+        let budgets = self.budgets(ledger, now).await?;
+        let unaffordable = if budgets.is_empty() { BTreeMap::new() } else { unaffordable(ledger).await? };
+        Ok(LedgerFacts { counts, held, silent, budgets, unaffordable, published, last_published })
     }
 
-    async fn budgets(&self, ledger: &dyn Ledger) -> Result<Vec<BudgetUse>, LedgerError> {
+    async fn budgets(&self, ledger: &dyn Ledger, now: Timestamp) -> Result<Vec<BudgetUse>, LedgerError> {
         let states = self.overview.budgets().await?;
         if states.is_empty() {
             return Ok(Vec::new());
         }
-        let kind = Some(HoldKind::Budget.as_str().to_owned());
-        let filter = JobFilter { states: vec![JobState::Held], kind, ..JobFilter::default() };
-        let held = ledger.jobs(&filter, None, MOST_HELD).await?;
-        // The reason of such a hold names the budget's setting last.
-        let is_short = |setting: &str| {
-            held.iter()
-                .any(|job| job.reason.as_ref().is_some_and(|why| why.ends_with(&format!(" {setting}"))))
-        };
-        Ok(states.into_iter().map(|state| BudgetUse { is_short: is_short(&state.setting), state }).collect())
-    }
-
-    async fn disk(&self) -> Option<Disk> {
-        let folder = self.data_dir.clone();
-        // A network's file system may hang.
-        let read = actix_rt::task::spawn_blocking(move || {
-            let seen = rustix::fs::statvfs(&**folder).ok()?;
-            Some(Disk { folder: (*folder).clone(), free: seen.f_bavail.saturating_mul(seen.f_frsize) })
-        });
-        timeout(DISK_PATIENCE, read).await.ok()?.ok()?
+        let own = self.overview.shortages.budgets(now);
+        let refused = shared_shortages(ledger, own, &states, now).await?;
+        let refused = |setting: &str| refused.get(setting).map(|shortage| shortage.least);
+        Ok(states.into_iter().map(|state| BudgetUse { refused: refused(&state.setting), state }).collect())
     }
 
     /// Why the process before this one stopped, until this one has run for a while.
@@ -258,14 +260,14 @@ impl Observer {
                     *known = escalation.map_or(Known::Nothing, Known::Escalated);
                 }
                 match &*known {
-                    Known::Escalated(escalation) => Some(escalation.clone()),
+                    Known::Escalated(escalation) | Known::Escalates(escalation) => Some(escalation.clone()),
                     Known::NotYet | Known::Nothing => None,
                 }
             }
+            Known::Escalates(escalation) => Some(escalation),
             Known::Escalated(escalation) => {
                 let recovered = settings.settle.saturating_mul(RECOVERED_AFTER);
-                let is_over = escalation.at < self.watching_since
-                    && elapsed(self.watching_since, now) >= recovered
+                let is_over = elapsed(self.watching_since(now), now) >= recovered
                     && matches!(timeout(PATIENCE, ledger.remember(&key, "")).await, Ok(Ok(())));
                 if is_over {
                     *lock() = Known::Nothing;
@@ -290,7 +292,7 @@ impl Observer {
         // A struct of texts and times always serializes.
         let text = serde_json::to_string(&escalation).unwrap_or_default();
         let key = self.escalation_fact();
-        *self.escalation.lock().unwrap_or_else(PoisonError::into_inner) = Known::Escalated(escalation);
+        *self.escalation.lock().unwrap_or_else(PoisonError::into_inner) = Known::Escalates(escalation);
         let stored = timeout(PATIENCE, self.overview.ledger.remember(&key, &text)).await;
         if !matches!(stored, Ok(Ok(()))) {
             warn!("alert record not stored");
@@ -316,6 +318,52 @@ impl Observer {
             .map(|name| wire::AlertReceiver { name: name.to_owned(), trouble: self.troubles.of(name) });
         Ok(wire::Alerts { alerts: alerts(&record, &conditions), receivers: receivers.collect() })
     }
+}
+
+/// How many jobs of each target cost more than a whole budget. Their holds have no end, because no period allows them.
+async fn unaffordable(ledger: &dyn Ledger) -> Result<BTreeMap<TargetId, u64>, LedgerError> {
+    let kind = Some(HoldKind::Budget.as_str().to_owned());
+    let filter = JobFilter { states: vec![JobState::Held], kind, ..JobFilter::default() };
+    let mut targets = BTreeMap::new();
+    for job in ledger.jobs(&filter, None, MOST_HELD).await? {
+        if job.not_before.is_none() {
+            *targets.entry(job.target).or_default() += 1;
+        }
+    }
+    Ok(targets)
+}
+
+/// What budgets have refused in this period, here or in another instance, or before a restart: jobs that wait are not tried
+/// again before the period ends. So it is a fact in the ledger, to which each instance adds what it knows.
+async fn shared_shortages(
+    ledger: &dyn Facts,
+    own: BTreeMap<Arc<str>, Shortage>,
+    states: &[wire::BudgetState],
+    now: Timestamp,
+) -> Result<BTreeMap<Arc<str>, Shortage>, LedgerError> {
+    let stored = ledger.fact(SHORTAGES).await?;
+    let before: BTreeMap<Arc<str>, Shortage> =
+        stored.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    // The period of a budget that only another instance has is unknown here.
+    let is_current = |(setting, shortage): &(Arc<str>, Shortage)| match states
+        .iter()
+        .find(|state| *state.setting == **setting)
+    {
+        Some(state) => state.until == shortage.until,
+        None => shortage.until > now,
+    };
+    let mut shortages: BTreeMap<Arc<str>, Shortage> = BTreeMap::new();
+    for (setting, new) in before.clone().into_iter().chain(own).filter(is_current) {
+        let shortage = shortages.entry(setting).or_insert(new);
+        shortage.least = shortage.least.min(new.least);
+    }
+    if shortages != before {
+        // A map of texts, amounts and times always serializes.
+        let text = serde_json::to_string(&shortages).unwrap_or_default();
+        // If another instance was faster, the next look adds to what it stored.
+        ledger.replace(SHORTAGES, stored.as_deref(), &text).await?;
+    }
+    Ok(shortages)
 }
 
 /// What is on record without a service.
@@ -358,3 +406,6 @@ fn alerts(record: &Record, conditions: &[Condition]) -> Vec<wire::Alert> {
     });
     recorded.chain(others).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@ use lettre::message::Mailbox;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use crate::http_client::Transport;
+
 /// All settings of alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertsSettings {
@@ -19,6 +21,8 @@ pub struct AlertsSettings {
     pub holds_wait: Option<Duration>,
     /// The shortest time after which a source may count as silent; `None` if that does not matter.
     pub silence: Option<Duration>,
+    /// How to open and reuse connections to who is notified over HTTP.
+    pub transport: Transport,
     /// How many bytes must be free on the disk of the data folder; `None` if that does not matter.
     pub disk_free: Option<u64>,
     /// Who is notified over HTTP.

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
-use mynah_domain::{AccountId, TargetId, ports::ledger::HeldJobs};
+use mynah_domain::{AccountId, Money, TargetId, ports::ledger::HeldJobs};
 use serde::{Deserialize, Serialize};
 
 use crate::control::{
@@ -30,7 +30,7 @@ pub struct Situation {
     /// The stored logins in use that have an end.
     pub logins: Vec<LoginEnd>,
     /// What the ledger knows; `None` if it does not answer.
-    pub jobs: Option<Jobs>,
+    pub facts: Option<LedgerFacts>,
     /// How much room the disk has; `None` if that cannot be read.
     pub disk: Option<Disk>,
     /// How much must be free, in bytes; `None` if that does not matter.
@@ -65,9 +65,9 @@ pub struct LoginEnd {
     pub ends: Timestamp,
 }
 
-/// What the ledger knows.
+/// What the ledger knows of jobs, budgets, sources and publications.
 #[derive(Debug, Clone, Default)]
-pub struct Jobs {
+pub struct LedgerFacts {
     /// How many jobs there are.
     pub counts: Counts,
     /// The jobs that have been held for too long.
@@ -76,25 +76,33 @@ pub struct Jobs {
     pub silent: Vec<Silence>,
     /// The budgets.
     pub budgets: Vec<BudgetUse>,
+    /// How many jobs of each target cost more than a whole budget.
+    pub unaffordable: BTreeMap<TargetId, u64>,
     /// When something was last published on the accounts that were asked about.
     pub published: BTreeMap<AccountId, Timestamp>,
     /// When something was last published on any account, if that was asked.
     pub last_published: Option<Timestamp>,
 }
 
-/// A budget, and whether jobs wait because of it.
+/// A budget, and what it has refused.
 #[derive(Debug, Clone)]
 pub struct BudgetUse {
     /// What is spent and left of it.
     pub state: BudgetState,
-    /// Whether a job is held because the rest is not enough for it.
-    pub is_short: bool,
+    /// The cheapest thing that it has refused in this period.
+    pub refused: Option<Money>,
 }
 
 impl BudgetUse {
-    /// Whether nothing is left, or less than a job needs.
+    /// Whether nothing is left, or less than what waits for it needs.
     pub(super) fn is_used_up(&self) -> bool {
-        self.is_short || self.state.left.is_zero()
+        let is_short = self.refused.is_some_and(|refused| refused > self.state.left);
+        (is_short || self.state.left.is_zero()) && !self.is_too_small()
+    }
+
+    /// Whether no period will ever pay for what waits for it.
+    pub(super) fn is_too_small(&self) -> bool {
+        self.refused.is_some_and(|refused| refused > self.state.most)
     }
 }
 
@@ -142,11 +150,11 @@ impl Situation {
 
     /// When something was last published on an account, as far as was asked.
     pub(super) fn published_on(&self, account: &AccountId) -> Option<Timestamp> {
-        self.jobs.as_ref()?.published.get(account).copied()
+        self.facts.as_ref()?.published.get(account).copied()
     }
 
     /// When something was last published on any account, as far as was asked.
     pub(super) fn last_published(&self) -> Option<Timestamp> {
-        self.jobs.as_ref()?.last_published
+        self.facts.as_ref()?.last_published
     }
 }

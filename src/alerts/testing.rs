@@ -1,8 +1,11 @@
 //! What the tests of alerts share.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -39,8 +42,9 @@ pub(super) fn condition(about: &str) -> Condition {
 
 /// A look that finds these, with a settling time of a minute, by a process that has watched for long.
 pub(super) fn observe(record: &mut Record, second: i64, conditions: &[Condition]) {
-    let look =
-        Look { now: at(second), watching_since: Timestamp::MIN, conditions, is_over: &|_: &Entry| true };
+    let (by, interval) = ("me", std::time::Duration::from_secs(10));
+    let (now, watching_since) = (at(second), Timestamp::MIN);
+    let look = Look { now, watching_since, by, interval, conditions, is_over: &|_: &Entry| true };
     record.observe(&look, std::time::Duration::from_mins(1));
 }
 
@@ -59,49 +63,57 @@ pub(super) fn ledger() -> (TempDir, Arc<dyn Facts>) {
     (folder, ledger)
 }
 
-/// Facts that can go away.
-pub(super) struct Away {
-    facts: Arc<dyn Facts>,
+/// Facts in memory that can go away, or hang.
+#[derive(Default)]
+pub(super) struct MemoryFacts {
+    facts: Mutex<HashMap<String, String>>,
     is_away: AtomicBool,
+    hangs: AtomicBool,
 }
 
-impl Away {
-    pub(super) fn new(facts: Arc<dyn Facts>) -> Arc<Self> {
-        Arc::new(Self { facts, is_away: AtomicBool::new(false) })
-    }
-
+impl MemoryFacts {
     pub(super) fn goes(&self) {
         self.is_away.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn returns(&self) {
-        self.is_away.store(false, Ordering::Relaxed);
+    pub(super) fn hangs(&self) {
+        self.hangs.store(true, Ordering::Relaxed);
     }
 
-    fn try_it(&self) -> Result<(), LedgerError> {
-        if self.is_away.load(Ordering::Relaxed) {
-            Err(LedgerError::Fatal("it is away".into()))
-        } else {
-            Ok(())
+    pub(super) fn returns(&self) {
+        self.is_away.store(false, Ordering::Relaxed);
+        self.hangs.store(false, Ordering::Relaxed);
+    }
+
+    async fn facts(&self) -> Result<MutexGuard<'_, HashMap<String, String>>, LedgerError> {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
         }
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(LedgerError::Fatal("it is away".into()));
+        }
+        Ok(self.facts.lock().unwrap())
     }
 }
 
 #[async_trait(?Send)]
-impl Facts for Away {
+impl Facts for MemoryFacts {
     async fn fact(&self, key: &str) -> Result<Option<String>, LedgerError> {
-        self.try_it()?;
-        self.facts.fact(key).await
+        Ok(self.facts().await?.get(key).cloned())
     }
 
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError> {
-        self.try_it()?;
-        self.facts.remember(key, value).await
+        self.facts().await?.insert(key.to_owned(), value.to_owned());
+        Ok(())
     }
 
     async fn replace(&self, key: &str, expected: Option<&str>, value: &str) -> Result<bool, LedgerError> {
-        self.try_it()?;
-        self.facts.replace(key, expected, value).await
+        let mut facts = self.facts().await?;
+        let is_expected = facts.get(key).map(String::as_str) == expected;
+        if is_expected {
+            facts.insert(key.to_owned(), value.to_owned());
+        }
+        Ok(is_expected)
     }
 }
 

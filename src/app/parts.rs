@@ -72,7 +72,7 @@ impl Persistent {
             source: target.source.id(),
             engines: settings.engines_of(target).to_vec(),
         });
-        let costs = Self::costs(settings, &targets);
+        let costs = Self::costs(settings, &targets).recording(self.purse.shortages().clone());
         let mut publishers = Publishers::from_iter(self.publishers(settings, &targets, &costs));
         let pollers = settings.sources.iter().map(|source| self.poller(settings, source, polling, &targets));
         let mut pollers: Pollers = pollers.collect();

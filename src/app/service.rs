@@ -256,6 +256,7 @@ impl Service {
             pauses: self.persistent.pauses.clone(),
             blocks: self.persistent.blocks.clone(),
             upstreams: self.persistent.upstreams.clone(),
+            shortages: self.persistent.purse.shortages().clone(),
             shared_cache: self.persistent.shared_cache.clone(),
             health: self.pipeline.health.clone(),
             ledger: self.persistent.ledger.clone(),

@@ -44,21 +44,22 @@ pub(super) async fn alerts(args: &AlertsArgs, json: bool, settings: &Settings) -
 }
 
 async fn list(json: bool, settings: &Settings) -> Result<(), Failure> {
-    let seen: Alerts = if settings.place().may_exist() {
+    let (seen, is_running): (Alerts, bool) = if settings.place().may_exist() {
         match reach::reach(settings).await? {
-            Reach::Service(service) => service.get(service.url(&["api", "alerts"])).await?,
-            Reach::Ledger(ledger) => report_of_ledger(&settings.alerts, &*ledger)
-                .await
-                .map_err(|error| Failure::Work(error.to_string()))?,
+            Reach::Service(service) => (service.get(service.url(&["api", "alerts"])).await?, true),
+            Reach::Ledger(ledger) => {
+                let seen = report_of_ledger(&settings.alerts, &*ledger).await;
+                (seen.map_err(|error| Failure::Work(error.to_string()))?, false)
+            }
         }
     } else {
         // Before the first start there is no ledger, and looking must not create one.
-        Alerts { alerts: Vec::new(), receivers: names(&settings.alerts) }
+        (Alerts { alerts: Vec::new(), receivers: names(&settings.alerts) }, false)
     };
     if json {
         print_json(&json!(seen));
     } else {
-        show(&seen);
+        show(&seen, is_running);
     }
     Ok(())
 }
@@ -68,9 +69,10 @@ fn names(settings: &AlertsSettings) -> Vec<AlertReceiver> {
     names.map(|name| AlertReceiver { name: name.to_owned(), trouble: None }).collect()
 }
 
-fn show(Alerts { alerts, receivers }: &Alerts) {
+fn show(Alerts { alerts, receivers }: &Alerts, is_running: bool) {
     if alerts.is_empty() {
-        print_line("nothing is wrong");
+        let nothing = "nothing is on record; no service is running";
+        print_line(if is_running { "nothing is wrong" } else { nothing });
     } else {
         table::print(["CAUSE", "ABOUT", "SEVERITY", "SINCE", "SENT TO", "WHAT"], alerts.iter().map(row));
     }

@@ -123,20 +123,25 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     if let Ok(signal) = &ended {
         info!(signal = *signal, grace:? = grace; "shutdown started");
     }
-    let all_stopped = async {
+    let alerts_stopped = async {
         match (alerts, &ended) {
             (Some(alerts), Err(reason)) => alerts.stop_because(reason).await,
             (Some(alerts), Ok(_)) => alerts.stop().await,
             (None, _) => {}
         }
+    };
+    let service_stopped = async {
         // Before the actor that has the last measurements stops. A hanging one must not delay the rest.
         drop(end_history);
         let _ = tokio::time::timeout(LAST_MEASUREMENTS, history).await;
         service.stop().await;
     };
+    // Both at once: a receiver that does not answer must not use up the time in which actors finish their work. Alerts
+    // need the ledger, which stays open.
+    let all_stopped = async { tokio::join!(alerts_stopped, service_stopped) };
     tokio::select! {
         stopped = tokio::time::timeout(grace, all_stopped) => match stopped {
-            Ok(()) => info!("mynah stopped"),
+            Ok(((), ())) => info!("mynah stopped"),
             Err(_) => warn!("shutdown grace exceeded"),
         },
         signal = signals.next() => warn!(signal = signal; "shutdown forced"),

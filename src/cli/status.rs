@@ -22,7 +22,8 @@ use crate::{
         costs,
         overview::{self, Counts, Health},
         wire::{
-            self, AccountState, AccountStatus, BudgetState, PollerState, PollerStatus, ServiceState, Status,
+            self, AccountState, AccountStatus, AwaitedBudget, BudgetState, PollerState, PollerStatus,
+            ServiceState, Status,
         },
     },
     settings::Settings,
@@ -75,7 +76,11 @@ fn show(status: &Status, settings: &Settings) {
             name if name.is_empty() || name == source.source => source.source.clone(),
             name => format!("{name} ({})", source.source),
         };
-        [format!("source {name}"), source.state.as_str().to_owned(), String::new()]
+        let state = match &source.budget {
+            Some(AwaitedBudget { setting, until }) => format!("waiting for {setting} until {until:.0}"),
+            None => source.state.as_str().to_owned(),
+        };
+        [format!("source {name}"), state, String::new()]
     });
     let engines = engines.iter().map(|engine| {
         [format!("engine {}", engine.engine), engine.state.as_str().to_owned(), engine.usage.to_string()]
@@ -155,6 +160,7 @@ fn stopped(configured: &Configured, is_paused: impl Fn(&ConfiguredSource) -> boo
         name: source.label.clone(),
         state: if is_paused(source) { PollerState::Paused } else { PollerState::Stopped },
         reason: None,
+        budget: None,
     };
     let sources: Vec<PollerStatus> = configured.sources.iter().map(source).collect();
     Status {

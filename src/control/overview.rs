@@ -14,6 +14,7 @@ use mynah_actors::{
     cache::shared::Shared,
     leases::{Holdings, View},
     pauses::{Paused, Pauses},
+    shortages::{Shortages, SourceWait},
     supervision::{ActorHealth, HealthRegistry},
     upstreams::{Upstreams, refusals::Fallback},
 };
@@ -30,7 +31,10 @@ use super::{
     news::News,
     reloads::Reloads,
     wire,
-    wire::{AccountState, AccountStatus, EngineState, EngineStatus, EngineUsage, PollerState, PollerStatus},
+    wire::{
+        AccountState, AccountStatus, AwaitedBudget, EngineState, EngineStatus, EngineUsage, PollerState,
+        PollerStatus,
+    },
 };
 use crate::networks::Networks;
 
@@ -48,6 +52,8 @@ pub struct Overview {
     pub blocks: Blocks,
     /// Which upstreams are down, and what engines refuse.
     pub upstreams: Upstreams,
+    /// What budgets have refused, and which sources wait for one.
+    pub shortages: Shortages,
     /// The cache of all instances, if there is one.
     pub shared_cache: Option<Shared>,
     /// The health of the actors.
@@ -194,18 +200,44 @@ impl Overview {
     pub fn sources(&self) -> Vec<PollerStatus> {
         let actors: HashMap<String, ActorHealth> = self.health.all().into_iter().collect();
         let all_are_paused = self.pauses.is_paused(&Paused::Polling);
+        let now = Timestamp::now();
         let status = |source: &ConfiguredSource| {
-            let reason = actors.get(&source.poller).and_then(why_failing);
+            let poller = actors.get(&source.poller);
+            let wait = poller.and_then(|_| self.shortages.of_source(&source.id, now));
             let is_paused =
                 all_are_paused || self.pauses.is_paused(&Paused::Source(source.id.as_str().into()));
-            let state = match &reason {
-                _ if is_paused => PollerState::Paused,
-                Some(_) => PollerState::Failing,
-                None => PollerState::Running,
-            };
-            PollerStatus { source: source.id.clone(), name: source.label.clone(), state, reason }
+            source_status(source, is_paused, poller.and_then(why_failing), wait)
         };
         self.configured.borrow().sources.iter().map(status).collect()
+    }
+}
+
+/// Whether a source is read: a person who paused it knows why it is not, and a failure matters more than a budget.
+fn source_status(
+    source: &ConfiguredSource,
+    is_paused: bool,
+    failing: Option<String>,
+    wait: Option<SourceWait>,
+) -> PollerStatus {
+    let budget =
+        wait.map(|SourceWait { setting, until }| AwaitedBudget { setting: setting.to_string(), until });
+    let status = |state, reason, budget| PollerStatus {
+        source: source.id.clone(),
+        name: source.label.clone(),
+        state,
+        reason,
+        budget,
+    };
+    match (failing, budget) {
+        (reason, _) if is_paused => status(PollerState::Paused, reason, None),
+        (Some(why), _) => status(PollerState::Failing, Some(why), None),
+        (None, Some(budget)) => {
+            let AwaitedBudget { setting, until } = &budget;
+            let reason =
+                format!("{setting} does not allow reading it before {until:.0}; raise it to go on now");
+            status(PollerState::Waiting, Some(reason), Some(budget))
+        }
+        (None, None) => status(PollerState::Running, None, None),
     }
 }
 
@@ -299,6 +331,25 @@ mod tests {
         let caps = Caps { daily: Some(Cap { most: daily, setting: CapSetting::AllTargets }), monthly: None };
         let spent = Spent { today, this_month: today };
         near_cap(caps, spent, NOW.parse().unwrap()).map(|(state, _)| state)
+    }
+
+    #[test]
+    fn a_source_that_waits_for_a_budget_is_neither_failing_nor_running() {
+        let [id, label, poller] = ["x:town", "town", "poller"].map(str::to_owned);
+        let source = ConfiguredSource { id, label, poller };
+        let until: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
+        let wait = || Some(SourceWait { setting: "source.daily_budget".into(), until });
+        let waiting = source_status(&source, false, None, wait());
+        let budget = AwaitedBudget { setting: "source.daily_budget".into(), until };
+        assert_eq!((waiting.state, waiting.budget), (PollerState::Waiting, Some(budget)));
+        assert!(waiting.reason.unwrap().contains("source.daily_budget"));
+        let state = |is_paused, failing: Option<&str>, wait| {
+            let status = source_status(&source, is_paused, failing.map(str::to_owned), wait);
+            (status.state, status.budget)
+        };
+        assert_eq!(state(true, None, wait()), (PollerState::Paused, None));
+        assert_eq!(state(false, Some("its keys are refused"), wait()), (PollerState::Failing, None));
+        assert_eq!(state(false, None, None), (PollerState::Running, None));
     }
 
     #[test]

@@ -460,6 +460,18 @@ pub struct PollerStatus {
     pub state: PollerState,
     /// Why not.
     pub reason: Option<String>,
+    /// The budget that it waits for, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<AwaitedBudget>,
+}
+
+/// A budget that a source waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwaitedBudget {
+    /// The key that sets it.
+    pub setting: String,
+    /// When the source is read again.
+    pub until: Timestamp,
 }
 
 /// Whether the source is read.
@@ -473,6 +485,8 @@ pub enum PollerState {
     Paused,
     /// The last polls failed.
     Failing,
+    /// No budget pays for reading it before a certain time.
+    Waiting,
     /// No service runs.
     Stopped,
 }
@@ -486,7 +500,7 @@ impl PollerStatus {
 
 impl PollerState {
     /// The states in a running service.
-    pub const LIVE: [Self; 3] = [Self::Running, Self::Paused, Self::Failing];
+    pub const LIVE: [Self; 4] = [Self::Running, Self::Paused, Self::Failing, Self::Waiting];
 
     /// Its name in output.
     pub fn as_str(self) -> &'static str {
@@ -494,6 +508,7 @@ impl PollerState {
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Failing => "failing",
+            Self::Waiting => "waiting",
             Self::Stopped => "stopped",
         }
     }

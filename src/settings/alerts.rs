@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     alerts::settings::{AlertsSettings, Encryption, MailSettings, Shape, WebhookSettings},
+    http_client::Transport,
     redaction,
 };
 
@@ -33,10 +34,14 @@ const ROOM: std::ops::RangeInclusive<u64> = 1_000_000..=1_000_000_000_000_000_00
 /// A shorter key could be guessed.
 const SHORTEST_KEY: usize = 16;
 
-/// A shorter path of an address is no secret that a server made.
+/// A shorter path of an address is no secret that a server made. A topic of ntfy is chosen by a person, and is one anyway.
 const SHORTEST_SECRET_PATH: usize = 16;
 
-pub(super) fn read(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AlertsSettings> {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    vault: &mut Vault<'_>,
+    transport: Option<Transport>,
+) -> Option<AlertsSettings> {
     let interval = reader.or("alerts.interval", "10s", duration(TICK..=HOUR));
     let settle = reader.or("alerts.settle", "1m", duration(Duration::ZERO..=DAY));
     let repeat = reader.or("alerts.repeat", "24h", duration(MINUTE..=DAY * 365));
@@ -52,6 +57,7 @@ pub(super) fn read(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<Ale
         repeat: repeat?,
         holds_wait: holds_wait?,
         silence: silence?,
+        transport: transport?,
         disk_free: disk_free?,
         webhooks: webhooks.into_iter().flatten().collect(),
         mail: mail.ok()?,
@@ -104,7 +110,7 @@ fn webhook(vault: &mut Vault<'_>, shape: Shape) -> Result<Option<WebhookSettings
     }
     // A server may repeat only this part of the address, which is the secret one. A short one may be a usual word.
     let path = address[url::Position::BeforePath..].trim_start_matches('/');
-    if path.len() >= SHORTEST_SECRET_PATH {
+    if shape == Shape::Ntfy || path.len() >= SHORTEST_SECRET_PATH {
         redaction::register(&path.into());
     }
     Ok(Some(WebhookSettings { shape, address, key }))

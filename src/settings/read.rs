@@ -100,7 +100,7 @@ pub(super) fn settings(
     let shutdown = shutdown(reader);
     let log = log(reader);
     let admin = admin(reader, vault);
-    let alerts = alerts::read(reader, vault);
+    let alerts = alerts::read(reader, vault, transport);
     let sources = sources.into_iter().collect::<Option<Vec<_>>>()?.into_iter().zip(connected.sources?);
     let sources: Vec<_> = sources.map(|(source, connection)| Arc::new(source(connection))).collect();
     let targets = targets?.into_iter().zip(connected.targets?).map(|(target, connection)| {

@@ -107,11 +107,19 @@ impl Pipeline {
     pub async fn stop(self) {
         // If the supervisor is gone, it has stopped everything already.
         let _ = self.supervisor.send(Shutdown).await;
-        for arbiter in self.arbiters {
-            arbiter.stop();
-            // A thread that panicked has ended, too.
-            let _ = arbiter.join();
-        }
+        // Waiting for a thread blocks, which must stop nothing else here, and one that never ends must not keep the process.
+        let (ended, all_ended) = oneshot::channel();
+        let arbiters = self.arbiters;
+        std::thread::spawn(move || {
+            for arbiter in arbiters {
+                arbiter.stop();
+                // A thread that panicked has ended, too.
+                let _ = arbiter.join();
+            }
+            // Nobody waits any more if that took too long.
+            let _ = ended.send(());
+        });
+        let _ = all_ended.await;
     }
 }
 

@@ -91,8 +91,16 @@ impl Poller {
             // Another budget may have even less left.
             match (1..limit).rev().find(|fewer| most(*fewer) <= over.left) {
                 Some(fewer) => limit = fewer,
-                None => return Err(self.over_budget(purse, over)),
+                // One post would be enough to go on.
+                None => return Err(self.over_budget(purse, OverBudget { wanted: most(1), ..over })),
             }
+        }
+    }
+
+    /// Records that no budget prevents reading.
+    pub(super) fn waits_for_no_budget(&self) {
+        if let Some(purse) = &self.parts.purse {
+            purse.shortages().source_reads(&self.parts.source);
         }
     }
 

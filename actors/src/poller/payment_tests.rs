@@ -80,7 +80,57 @@ async fn a_source_that_no_budget_pays_for_is_read_again_when_the_period_begins()
     assert_eq!(poller.step(&Stop::default()).await, Step::Idle);
     let wait = poller.next.unwrap().saturating_duration_since(Instant::now());
     assert_eq!(source.reads(), 0);
+    let shortages = bench.parts.purse.as_ref().unwrap().shortages();
+    let waits = shortages.of_source("net:town", bench.parts.clock.now()).unwrap();
+    assert_eq!(
+        (&*waits.setting, waits.until.to_string().as_str()),
+        ("source.daily_budget", "2026-11-27T00:00:00Z")
+    );
+    let least = shortages.budgets(bench.parts.clock.now())["source.daily_budget"].least;
+    assert_eq!(least, dollars("0.01"), "one post would be enough");
     assert!(wait > Duration::from_hours(11) && wait <= Duration::from_hours(12), "{wait:?} from noon");
+}
+
+#[actix_rt::test]
+async fn a_page_of_fewer_posts_is_no_shortage_and_a_source_that_is_read_waits_no_more() {
+    let bench = paying(Some("0.03"));
+    let shortages = bench.parts.purse.as_ref().unwrap().shortages().clone();
+    let over = OverBudget {
+        period: Period::Day,
+        most: dollars("0.03"),
+        left: Money::ZERO,
+        reserved: dollars("0.03"),
+        wanted: dollars("0.01"),
+        setting: "source.daily_budget".into(),
+        until: "2026-11-27T00:00:00Z".parse().unwrap(),
+    };
+    shortages.source_waits("net:town", &over, over.until);
+    let now = bench.parts.clock.now();
+    assert!(shortages.of_source("net:town", now).is_some());
+    bench.poll(&Rc::new(Fake::new(|_, _| Ok(billed([9], 1))))).await;
+    assert!(shortages.of_source("net:town", now).is_none());
+    assert!(shortages.budgets(now).is_empty());
+}
+
+#[actix_rt::test]
+async fn the_budget_that_allows_the_fewest_posts_decides_how_many_are_requested() {
+    let mut bench = paying(None);
+    let budget = |scope, most, period, setting: &str| Budget {
+        scope,
+        period,
+        most: dollars(most),
+        setting: setting.into(),
+    };
+    let all = vec![
+        budget(Scope::Source("net:town".into()), "0.04", Period::Month, "source.monthly_budget"),
+        budget(Scope::Everything, "0.02", Period::Day, "budget.daily"),
+    ];
+    let budgets = Budgets { all, ..Budgets::default() };
+    bench.parts.purse = Some(Purse::new(bench.ledger.clone(), Arc::new(budgets), bench.parts.clock.clone()));
+    let source = Rc::new(Fake::new(|request: &PageRequest, _| Ok(billed([9], request.limit as u64))));
+    bench.poll(&source).await;
+    let limits: Vec<usize> = source.asked.borrow().iter().map(|request| request.limit).collect();
+    assert_eq!(limits, [2]);
 }
 
 #[actix_rt::test]

@@ -312,6 +312,7 @@ impl Publisher {
                 Err(Halt::Event(JobEvent::Untouched))
             }
             Some(ChangeError::OverBudget { over, .. }) => {
+                self.parts.costs.refused(&over);
                 Err(Halt::Event(JobEvent::Held(held_by(&over, self.parts.clock.now()))))
             }
             // Whatever this publisher does must not be done twice.

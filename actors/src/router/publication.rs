@@ -141,6 +141,7 @@ impl RouterState {
                 }
                 Err(ChangeError::NotHeld { .. }) => not_held = true,
                 Err(ChangeError::OverBudget { over, .. }) if over_budget.is_none() => {
+                    self.parts.costs.refused(&over);
                     over_budget = Some(JobReport::new(
                         job,
                         vec![JobEvent::Held(held_by(&over, self.parts.clock.now()))],

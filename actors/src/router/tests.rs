@@ -9,7 +9,7 @@ use std::{
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::task::JoinHandle;
 use mynah_domain::{
-    AccountId, Job, JobEvent, JobId, JobState, PostId, PublicationKey,
+    AccountId, Job, JobEvent, JobId, JobState, Money, PostId, PublicationKey,
     backoff::Backoff,
     breaker::{BreakerPolicy, CallOutcome},
     budget::{Budget, Budgets, Charge, Payer, Period, Purpose, Scope},
@@ -35,6 +35,7 @@ use crate::{
     events::{Event, Feed},
     leases::{Holdings, holdings::LeasedHoldings},
     pauses::{Paused, Pauses},
+    shortages::Shortages,
     stats::Meter,
     supervision::{StageActivity, WorkerContext, exit::ExitReason},
     testing::{self, Gate, MemoryLedger, RuntimeClock, es, exit_guard, noon, post, queued, ready, worker},
@@ -287,7 +288,8 @@ async fn a_translation_is_recorded_even_if_no_budget_allows_its_publication() {
         setting: "budget.daily".into(),
     };
     let budgets = Budgets { all: vec![budget], ..Budgets::default() };
-    let costs = Costs::new(Arc::new(budgets), [(es(), rules)]);
+    let shortages = Shortages::default();
+    let costs = Costs::new(Arc::new(budgets), [(es(), rules)]).recording(shortages.clone());
     let town = Town::with_costs(job(false), costs);
     let other = Charge {
         payer: Payer { source: "net:town".into(), target: None, service: "net".into() },
@@ -305,6 +307,7 @@ async fn a_translation_is_recorded_even_if_no_budget_allows_its_publication() {
     let held = town.ledger.job(1);
     assert_eq!((held.state, held.translation), (JobState::Held, job(true).translation));
     assert!(held.publications.is_empty() && !waiting.is_finished());
+    assert_eq!(shortages.budgets(noon())["budget.daily"].least, Money::from_micros(15_000));
 }
 
 #[actix_rt::test]

@@ -5,7 +5,7 @@ use mynah_domain::{Money, TargetId, ports::ledger::HeldJobs};
 
 use super::*;
 use crate::{
-    alerts::situation::{BudgetUse, Disk, Escalation, Jobs, LoginEnd},
+    alerts::situation::{BudgetUse, Disk, Escalation, LedgerFacts, LoginEnd},
     control::wire::{BudgetState, EngineUsage, PollerStatus},
 };
 
@@ -35,7 +35,7 @@ fn sound() -> Situation {
             ..PollerStatus::default()
         }],
         logins: vec![],
-        jobs: Some(Jobs::default()),
+        facts: Some(LedgerFacts::default()),
         disk: Some(Disk { folder: "data".into(), free: 5_000_000_000 }),
         disk_free: Some(1_000_000_000),
         trouble: None,
@@ -56,7 +56,7 @@ fn budget(spent: &str) -> BudgetUse {
         left: most.less(spent),
         until: at(24),
     };
-    BudgetUse { state, is_short: false }
+    BudgetUse { state, refused: None }
 }
 
 /// What is found: cause and subject.
@@ -81,22 +81,24 @@ fn each_cause_is_found_by_its_state() {
             now.logins.push(LoginEnd { network: "mastodon".into(), account: "a@b.example".into(), ends });
         }),
         ("jobs_failed", "x:fr", |now| {
-            let counts = &mut now.jobs.as_mut().unwrap().counts;
+            let counts = &mut now.facts.as_mut().unwrap().counts;
             counts.insert((TargetId::new("x", "fr"), JobState::Failed), 2);
             counts.insert((TargetId::new("x", "es"), JobState::Failed), 0);
             counts.insert((TargetId::new("x", "es"), JobState::Published), 9);
         }),
         ("holds_waiting", "x:es", |now| {
             let held = HeldJobs { jobs: 3, oldest: at(-30) };
-            now.jobs.as_mut().unwrap().held.insert(TargetId::new("x", "es"), held);
+            now.facts.as_mut().unwrap().held.insert(TargetId::new("x", "es"), held);
         }),
-        ("budget_nearly_used", "budget.daily", |now| now.jobs.as_mut().unwrap().budgets.push(budget("0.80"))),
-        ("budget_used_up", "budget.daily", |now| now.jobs.as_mut().unwrap().budgets.push(budget("1"))),
+        ("budget_nearly_used", "budget.daily", |now| {
+            now.facts.as_mut().unwrap().budgets.push(budget("0.80"))
+        }),
+        ("budget_used_up", "budget.daily", |now| now.facts.as_mut().unwrap().budgets.push(budget("1"))),
         ("source_failing", "x:town", |now| now.sources[0].state = PollerState::Failing),
         ("source_silent", "x:town", |now| {
             let usual = Duration::from_hours(5);
             let silence = Silence { source: "x:town".into(), name: "town".into(), last: at(-30), usual };
-            now.jobs.as_mut().unwrap().silent.push(silence);
+            now.facts.as_mut().unwrap().silent.push(silence);
         }),
         ("engine_refused", "gemini", |now| now.engines[0].state = EngineState::Refused),
         ("engine_down", "apertium", |now| now.engines[1].state = EngineState::Down),
@@ -122,14 +124,41 @@ fn each_cause_is_found_by_its_state() {
 #[test]
 fn a_budget_is_used_up_when_the_rest_is_not_enough_for_a_job() {
     let mut situation = sound();
-    situation.jobs.as_mut().unwrap().budgets.push(budget("0.79"));
+    situation.facts.as_mut().unwrap().budgets.push(budget("0.79"));
     assert_eq!(found(&situation), []);
-    situation.jobs.as_mut().unwrap().budgets[0] = BudgetUse { is_short: true, ..budget("0.85") };
+    let refused = |amount: &str| Some(amount.parse::<Money>().unwrap());
+    situation.facts.as_mut().unwrap().budgets[0] = BudgetUse { refused: refused("0.20"), ..budget("0.79") };
+    assert_eq!(found(&situation), [], "it was raised since");
+    situation.facts.as_mut().unwrap().budgets[0] = BudgetUse { refused: refused("0.20"), ..budget("0.85") };
     assert_eq!(found(&situation), [("budget_used_up", "budget.daily".to_owned())]);
     let past = Past { about: "budget.daily", seen: at(-1), seen_here: true };
     assert!(!(BUDGET_NEARLY_USED.is_over)(&situation, &past), "it is worse, not over");
-    situation.jobs.as_mut().unwrap().budgets.clear();
+    situation.facts.as_mut().unwrap().budgets.clear();
     assert!((BUDGET_NEARLY_USED.is_over)(&situation, &past));
+}
+
+#[test]
+fn a_budget_that_is_less_than_what_waits_for_it_needs_a_person() {
+    let mut situation = sound();
+    let facts = situation.facts.as_mut().unwrap();
+    facts.budgets.push(BudgetUse { refused: Some("1.01".parse().unwrap()), ..budget("0.10") });
+    facts.unaffordable.insert(TargetId::new("x", "es"), 2);
+    let (conditions, _) = find(&situation);
+    let summaries: Vec<_> =
+        conditions.iter().map(|one| (one.cause.name, one.finding.summary.as_str())).collect();
+    let expected = [
+        ("budget_used_up", "The daily budget of $1.00 for everything is too small"),
+        ("budget_used_up", "2 jobs of x:es held: a whole budget would not be enough"),
+    ];
+    assert_eq!(summaries, expected);
+    assert!(conditions[0].finding.details.ends_with("raise budget.daily"));
+}
+
+#[test]
+fn a_source_that_waits_for_a_budget_pages_nobody() {
+    let mut situation = sound();
+    situation.sources[0].state = PollerState::Waiting;
+    assert_eq!(found(&situation), []);
 }
 
 #[test]
@@ -148,7 +177,7 @@ fn a_login_counts_seven_days_before_its_end_and_after_it() {
 #[test]
 fn what_cannot_be_read_is_unknown_and_not_over() {
     let mut situation = sound();
-    (situation.jobs, situation.disk) = (None, None);
+    (situation.facts, situation.disk) = (None, None);
     let (conditions, unknown) = find(&situation);
     assert!(conditions.is_empty());
     assert_eq!(
@@ -176,7 +205,7 @@ fn after_a_restart_a_block_is_over_only_if_something_was_published() {
     assert!(!over(&situation, "x:es", false), "nobody tried");
     assert!(over(&situation, "x:gone", false), "it is not configured any more");
     let published = |situation: &mut Situation, hour| {
-        situation.jobs.as_mut().unwrap().published.insert(AccountId::new("x", "es"), at(hour));
+        situation.facts.as_mut().unwrap().published.insert(AccountId::new("x", "es"), at(hour));
     };
     published(&mut situation, -6);
     assert!(!over(&situation, "x:es", false));
@@ -187,6 +216,19 @@ fn after_a_restart_a_block_is_over_only_if_something_was_published() {
 }
 
 #[test]
+fn what_concerns_a_process_is_over_only_for_itself_or_after_a_day() {
+    let mut situation = sound();
+    situation.host = Some("one".into());
+    let of_processes = [&SERVICE_UNHEALTHY, &ACTOR_ESCALATED, &DISK_NEARLY_FULL, &RELOAD_FAILED];
+    for cause in of_processes {
+        let over = |about, hours: i64| {
+            (cause.is_over)(&situation, &Past { about, seen: at(-hours), seen_here: false })
+        };
+        assert!(over("one", 1) && !over("two", 1) && !over("two", 24) && over("two", 25), "{}", cause.name);
+    }
+}
+
+#[test]
 fn after_a_restart_an_engine_is_well_only_if_it_was_called() {
     let mut situation = sound();
     let over = |situation: &Situation, about, seen_here| {
@@ -194,7 +236,7 @@ fn after_a_restart_an_engine_is_well_only_if_it_was_called() {
     };
     assert!(over(&situation, "gemini", true) && over(&situation, "deepl", false));
     assert!(!over(&situation, "gemini", false));
-    situation.jobs.as_mut().unwrap().last_published = Some(at(0));
+    situation.facts.as_mut().unwrap().last_published = Some(at(0));
     assert!(over(&situation, "gemini", false));
 }
 

@@ -12,7 +12,10 @@ use async_trait::async_trait;
 pub use mail::Mail;
 pub use webhook::Webhook;
 
-use super::{message::Message, settings::AlertsSettings};
+use super::{
+    message::Message,
+    settings::{AlertsSettings, WebhookSettings},
+};
 
 /// How long sending one message may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,7 +51,8 @@ impl NotDelivered {
 
 /// All receivers that the settings name.
 pub fn all(settings: &AlertsSettings) -> Vec<Rc<dyn Receiver>> {
-    let webhooks = settings.webhooks.iter().map(|one| Rc::new(Webhook::new(one.clone())) as Rc<dyn Receiver>);
+    let webhook = |one: &WebhookSettings| Webhook::new(one.clone(), settings.transport);
+    let webhooks = settings.webhooks.iter().map(|one| Rc::new(webhook(one)) as Rc<dyn Receiver>);
     let mail = settings.mail.iter().map(|mail| Rc::new(Mail::new(mail.clone())) as Rc<dyn Receiver>);
     webhooks.chain(mail).collect()
 }

@@ -8,10 +8,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use url::Url;
 
-use crate::alerts::{causes::Severity, message::Message, settings::Shape};
+use crate::alerts::{State, causes::Severity, message::Message, settings::Shape};
 
 /// The most characters of a message to Discord, which takes 2,000.
 const DISCORD: usize = 1900;
+
+/// The most characters of a title and of a text that Slack takes.
+const SLACK_HEADER: usize = 150;
+const SLACK_SECTION: usize = 3000;
 
 /// A request without its fixed headers.
 pub(super) struct Form {
@@ -37,12 +41,7 @@ pub(super) fn form(
             headers.extend(key.map(|key| ("X-Mynah-Signature", signature(key, timestamp, &body))));
             Form { address, headers, body }
         }
-        Shape::Slack => {
-            let lines: Vec<String> = message.lines().iter().map(|line| slack(line)).collect();
-            let text = format!("*{}*\n{}", slack(&message.title()), lines.join("\n"));
-            let body = json!({ "text": text, "unfurl_links": false, "unfurl_media": false });
-            Form { address, headers: vec![], body: body.to_string().into() }
-        }
+        Shape::Slack => slack(address, message),
         Shape::Discord => {
             let lines: Vec<String> = message.lines().iter().map(|line| discord(line)).collect();
             let text = format!("**{}**\n{}", discord(&message.title()), lines.join("\n"));
@@ -60,10 +59,10 @@ fn ntfy(mut address: Url, key: Option<&SecretString>, message: &Message) -> Form
     let topic = address.path().trim_matches('/').to_owned();
     address.set_path("/");
     let (priority, tag) = match (message.state, message.severity) {
-        ("over", _) => (3, "white_check_mark"),
-        ("test", _) => (3, "bird"),
-        (_, Severity::Page) => (5, "rotating_light"),
-        (_, Severity::Ticket) => (4, "warning"),
+        (State::Over, _) => (3, "white_check_mark"),
+        (State::Test, _) => (3, "bird"),
+        (State::Began | State::Lasts, Severity::Page) => (5, "rotating_light"),
+        (State::Began | State::Lasts, Severity::Ticket) => (4, "warning"),
     };
     let body = json!({
         "topic": topic, "title": message.title(), "message": message.lines().join("\n"), "priority": priority,
@@ -92,10 +91,21 @@ fn hex(bytes: &[u8]) -> String {
     hex
 }
 
-/// Slack reads `<…>` as a link or a mention, and nothing else that matters. Its marks for bold and code need a space
-/// before them, which nothing can hide.
-fn slack(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+/// In blocks of plain text, no mark, mention or emoji has an effect. Slack shows the text beside them only in notifications,
+/// and servers that do not know blocks show only that text.
+fn slack(address: Url, message: &Message) -> Form {
+    let block = |kind: &str, text: &str, most: usize| {
+        let text: String = text.chars().take(most).collect();
+        json!({ "type": kind, "text": { "type": "plain_text", "text": text, "emoji": false } })
+    };
+    let (title, lines) = (message.title(), message.lines().join("\n"));
+    let blocks = [block("header", &title, SLACK_HEADER), block("section", &lines, SLACK_SECTION)];
+    // There, `<…>` would be a link or a mention.
+    let text = format!("{title}\n{lines}").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let body = json!({
+        "blocks": blocks, "text": text, "mrkdwn": false, "unfurl_links": false, "unfurl_media": false,
+    });
+    Form { address, headers: vec![], body: body.to_string().into() }
 }
 
 /// Discord reads Markdown, in which a backslash takes the meaning of a mark.
@@ -115,7 +125,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::alerts::{record::State, testing::entry};
+    use crate::alerts::testing::entry;
 
     fn message() -> Message {
         let mut entry = entry("x:town_es");
@@ -158,7 +168,15 @@ mod tests {
         let (_, slack) = body(Shape::Slack, "https://hooks.slack.com/services/T/B/x", None);
         let text = slack["text"].as_str().unwrap();
         assert!(text.contains("&lt;!channel&gt;") && text.contains("&amp;"), "{text}");
-        assert!(!text.contains('<'), "{text}");
+        assert!(!text.contains('<') && slack["mrkdwn"] == json!(false), "{slack}");
+        for block in slack["blocks"].as_array().unwrap() {
+            assert_eq!(
+                (&block["text"]["type"], &block["text"]["emoji"]),
+                (&json!("plain_text"), &json!(false))
+            );
+        }
+        let details = slack["blocks"][1]["text"]["text"].as_str().unwrap();
+        assert!(details.starts_with("<!channel> **bold** @everyone [a](http://b) & _so_\n"), "{details}");
         let (_, discord) = body(Shape::Discord, "https://discord.com/api/webhooks/1/x", None);
         let text = discord["content"].as_str().unwrap();
         assert!(text.contains("\\*\\*bold\\*\\* \\@everyone \\[a\\]\\(http://b\\)"), "{text}");
@@ -166,12 +184,18 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_fits_into_discord() {
+    fn a_long_message_fits() {
         let mut message = message();
-        message.details = "*".repeat(5000);
-        let form = form(Shape::Discord, &"https://discord.com/x".parse().unwrap(), None, &message, 0);
-        let body: Value = serde_json::from_slice(&form.body).unwrap();
-        assert!(body["content"].as_str().unwrap().chars().count() <= DISCORD);
+        (message.summary, message.details) = ("x".repeat(5000), "*".repeat(5000));
+        let of = |shape| {
+            let form = form(shape, &"https://example.com/x".parse().unwrap(), None, &message, 0);
+            serde_json::from_slice::<Value>(&form.body).unwrap()
+        };
+        let length = |text: &Value| text.as_str().unwrap().chars().count();
+        assert!(length(&of(Shape::Discord)["content"]) <= DISCORD);
+        let slack = of(Shape::Slack);
+        assert!(length(&slack["blocks"][0]["text"]["text"]) <= SLACK_HEADER);
+        assert!(length(&slack["blocks"][1]["text"]["text"]) <= SLACK_SECTION);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{NotDelivered, Receiver, shapes};
 use crate::{
     alerts::{message::Message, settings::WebhookSettings},
-    http_client::{Answer, HttpClient, Limits, Request},
+    http_client::{Answer, HttpClient, Limits, Request, Transport},
     telemetry::outside::brief,
 };
 
@@ -27,12 +27,12 @@ pub struct Webhook {
 
 impl Webhook {
     /// A receiver with these settings.
-    pub fn new(settings: WebhookSettings) -> Self {
-        Self::with_timeout(settings, TIMEOUT)
+    pub fn new(settings: WebhookSettings, transport: Transport) -> Self {
+        Self::with_timeout(settings, transport, TIMEOUT)
     }
 
-    fn with_timeout(settings: WebhookSettings, timeout: Duration) -> Self {
-        let limits = Limits { connections: 1, timeout, max_body: MAX_BODY, ..Limits::default() };
+    fn with_timeout(settings: WebhookSettings, transport: Transport, timeout: Duration) -> Self {
+        let limits = Limits { connections: 1, transport, timeout, max_body: MAX_BODY };
         Self { settings, client: HttpClient::new(limits) }
     }
 }
@@ -118,7 +118,7 @@ mod tests {
     async fn deliver(address: &str, shape: Shape) -> Result<String, NotDelivered> {
         let key = Some(SecretString::from("a-key-for-the-test"));
         let settings = WebhookSettings { shape, address: address.parse().unwrap(), key };
-        let webhook = Webhook::with_timeout(settings, Duration::from_millis(500));
+        let webhook = Webhook::with_timeout(settings, Transport::default(), Duration::from_millis(500));
         webhook.deliver(&Message::test(Timestamp::now())).await
     }
 

@@ -71,7 +71,9 @@ fn a_restart_neither_repeats_nor_forgets() {
     assert_eq!(pass(&mut record, 4000..4300, &blocked), []);
     // A new process does not know yet, and has not watched for long enough.
     let look = |now, watching_since, is_over: &dyn Fn(&Entry) -> bool, record: &mut Record| {
-        let look = Look { now: at(now), watching_since: at(watching_since), conditions: &[], is_over };
+        let (by, interval) = ("me", Duration::from_secs(10));
+        let look =
+            Look { now: at(now), watching_since: at(watching_since), by, interval, conditions: &[], is_over };
         record.observe(&look, Duration::from_mins(1));
     };
     look(8000, 7990, &|_| true, &mut record);
@@ -184,6 +186,68 @@ fn a_clock_that_is_set_back_sends_nothing_twice() {
     let (mut record, blocked) = (Record::default(), [condition("x:es")]);
     assert_eq!(pass(&mut record, 10_000..10_300, &blocked), [State::Began]);
     assert_eq!(pass(&mut record, 0..300, &blocked), []);
-    assert_eq!(pass(&mut record, 300..400, &[]), []);
-    assert_eq!(pass(&mut record, 10_300..10_500, &[]), [State::Over]);
+    assert_eq!(
+        pass(&mut record, 300..400, &[]),
+        [State::Over],
+        "it is not silent until the old time comes again"
+    );
+    assert_eq!(pass(&mut record, 10_300..10_500, &[]), []);
+}
+
+#[test]
+fn a_claim_of_a_clock_that_was_ahead_runs_out() {
+    let (mut record, blocked) = (Record::default(), [condition("x:es")]);
+    pass(&mut record, 9_900..9_960, &blocked);
+    observe(&mut record, 10_000, &blocked);
+    assert!(record.claim("mail", "one", at(10_000), REPEAT).is_some());
+    observe(&mut record, 0, &blocked);
+    assert!(record.claim("mail", "two", at(0), REPEAT).is_none());
+    assert!(record.claim("mail", "two", at(130), REPEAT).is_some());
+}
+
+#[test]
+fn while_a_cause_lasts_it_is_reported_again_although_the_clock_was_set_back() {
+    let (mut record, blocked) = (Record::default(), [condition("x:es")]);
+    assert_eq!(pass(&mut record, 30 * DAY..30 * DAY + 300, &blocked), [State::Began]);
+    assert_eq!(pass(&mut record, 0..DAY + 300, &blocked), [State::Lasts]);
+}
+
+#[test]
+fn what_only_one_instance_finds_is_not_over_because_another_looks_more_often_or_later() {
+    let (interval, settle) = (Duration::from_mins(5), Duration::from_mins(1));
+    let look = |record: &mut Record, by: &str, now: i64, conditions: &[Condition]| {
+        let watching_since = Timestamp::MIN;
+        let look =
+            Look { now: at(now), watching_since, by, interval, conditions, is_over: &|_: &Entry| true };
+        record.observe(&look, settle)
+    };
+    for ahead in [0, 60, -60] {
+        let (mut record, full) = (Record::default(), [condition("x:es")]);
+        let (mut began, mut over) = (0, 0);
+        for minute in 0..120 {
+            let now = minute * 60;
+            if minute % 5 == 0 {
+                began += look(&mut record, "a", now, &full).began.len();
+            } else {
+                over += look(&mut record, "b", now + ahead, &[]).over.len();
+            }
+        }
+        assert_eq!((began, over), (1, 0), "{ahead}");
+        // The instance that found it is gone.
+        let over = look(&mut record, "b", 7200 + 3600, &[]).over;
+        assert_eq!(over.len(), 1);
+    }
+}
+
+#[test]
+fn a_record_of_an_older_version_is_read() {
+    let mut record = Record::default();
+    pass(&mut record, 0..300, &[condition("x:es")]);
+    let mut stored = serde_json::to_value(&record).unwrap();
+    let entry = stored["entries"]["account_blocked x:es"].as_object_mut().unwrap();
+    let reported_since = entry.remove("reported_since").unwrap();
+    entry.insert("counts".into(), reported_since);
+    entry.remove("seen_by");
+    let read: Record = serde_json::from_value(stored).unwrap();
+    assert!(read.entries["account_blocked x:es"].is_on());
 }

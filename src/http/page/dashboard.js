@@ -202,7 +202,7 @@ function drawActors(actors) {
 
 const SERVICE = { ready: ["ready", "good"], degraded: ["degraded", "warn"], not_ready: ["not ready", "bad"] };
 const STATES = { running: ["running", "good"], near_cap: ["near its cap", "warn"], at_cap: ["at its cap", "warn"],
-  degraded: ["degraded", "warn"], failing: ["failing", "bad"], paused: ["paused", "warn"], blocked: ["blocked", "bad"] };
+  degraded: ["degraded", "warn"], failing: ["failing", "bad"], waiting: ["waiting for a budget", "warn"], paused: ["paused", "warn"], blocked: ["blocked", "bad"] };
 
 /// The source of each target: `x:town`.
 let sourceOf = new Map();
