@@ -49,6 +49,8 @@ fn ledger(path: &Path, jobs: u32) {
          INSERT INTO spending VALUES ('2026-11-27', 'x:town', 'x:es', 'x', 'publish', {jobs} / 2 * 15000, {jobs} / 2),
                                      ('2026-11-27', 'x:town', '', 'x', 'read', 5000, 1);
          INSERT INTO reservations VALUES (-7, '2026-11-27', 'x:town', 'x:es', 'gemini', 'translate', 300, 1);
+         UPDATE jobs SET draft = '{{\"translation\":{{\"parts\":[\"Hola\"],\"engine\":\"test\"}}}}', guidance = '{{}}' WHERE id = 1;
+         INSERT INTO decisions VALUES (1, 6, 5, 'ana', 'approve', 'a' || char(0) || 'b'), (1, 7, 6, NULL, 'edit', NULL);
          INSERT INTO settled VALUES ('x:es', 'published', {jobs});
          INSERT INTO versions VALUES ('x:town', '1', '1'), ('x:town', 'edited', '1');
          INSERT INTO checkpoints VALUES ('x:town', '{{\"watermark\":{{\"id\":\"{jobs}\",\"position\":{jobs}}}}}');

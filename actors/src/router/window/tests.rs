@@ -63,6 +63,7 @@ fn job(target_name: &str, position: u64) -> Job {
         attempt: 0,
         not_before: None,
         translation: None,
+        guidance: None,
         publications: vec![],
     }
 }
@@ -660,4 +661,60 @@ fn what_was_being_loaded_for_a_line_that_was_put_down_does_not_come_into_the_nex
     window.load(&target("es"), vec![job("es", 1)], room, noon());
     assert_eq!(window.depths()[&target("es")], [0; 4]);
     assert_eq!(window.wants(&target("es"), 10), Some((None, 10)));
+}
+
+fn drafted() -> JobEvent {
+    let translation = Translation::by("test", vec!["Hola".into()]);
+    JobEvent::Drafted(Box::new(mynah_domain::review::Draft { translation, doubts: vec![], accepted: None }))
+}
+
+/// A line of four jobs: the first two in review, the third ready, and the last queued.
+fn with_two_in_review() -> Window {
+    let mut window = window(&[("es", &[1, 2, 3, 4])]);
+    let picked = window.pick_for_translation(&"t#1".into(), 3);
+    report(&mut window, &picked[0], drafted(), JobState::Review);
+    report(&mut window, &picked[1], drafted(), JobState::Review);
+    report(&mut window, &picked[2], translated(), JobState::Ready);
+    window
+}
+
+#[test]
+fn jobs_behind_one_in_review_are_translated_and_wait_for_their_turn() {
+    let mut window = with_two_in_review();
+    assert!(pick(&mut window).is_none(), "the first waits for a person");
+    assert_eq!(window.to_publish(&target("es"), true), (0, vec![]), "which is no stall");
+    assert_eq!(window.depths()[&target("es")], [1, 0, 1, 0]);
+    assert_eq!(window.drained(3, none_paused), None, "the last is to be translated");
+    let last = window.pick_for_translation(&"t#1".into(), 1).remove(0);
+    assert_eq!(last.post.position, 4);
+    report(&mut window, &last, drafted(), JobState::Review);
+    let in_review = [(target("es"), 1)].into();
+    assert_eq!(window.drained(3, none_paused), Some(Drained { in_review, ..Drained::default() }));
+}
+
+#[test]
+fn jobs_in_review_give_their_places_up_together_when_what_is_ready_behind_them_waited_for_too_long() {
+    let mut window = with_two_in_review();
+    let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, |_| true);
+    assert_eq!(overdue(&mut window, SECOND).1, Some(60 * SECOND));
+    let (set_aside, _) = overdue(&mut window, 61 * SECOND);
+    let positions: Vec<u64> = set_aside.iter().map(|one| one.job.post.position).collect();
+    assert_eq!(positions, [1, 2]);
+    for Overdue { job, .. } in set_aside {
+        let aside = JobEvent::SetAside { reason: "others waited".into() };
+        let report = JobReport::without_lease(&job, vec![aside]);
+        window.moved(&report, advanced(&job, JobState::Review), noon());
+    }
+    assert_eq!(pick(&mut window).unwrap().0.post.position, 3);
+}
+
+#[test]
+fn a_job_in_review_blocks_nothing_while_nothing_is_ready_behind_it() {
+    let mut window = window(&[("es", &[1, 2])]);
+    let picked = window.pick_for_translation(&"t#1".into(), 2);
+    for job in &picked {
+        report(&mut window, job, drafted(), JobState::Review);
+    }
+    let (none, next) = window.overdue(later(600 * SECOND), SECOND, |_| false);
+    assert!(none.is_empty() && next.is_none());
 }
