@@ -119,7 +119,8 @@ impl Summary {
 
     /// Whether there was nothing to publish and nothing went wrong.
     fn had_nothing_to_do(&self) -> bool {
-        let nothing_left = self.left.waiting.is_empty() && self.left.blocked.is_empty();
+        let nothing_left =
+            self.left.waiting.is_empty() && self.left.blocked.is_empty() && self.in_review == 0;
         self.posts == 0 && self.settled() == 0 && nothing_left && self.polls.are_all_done()
     }
 

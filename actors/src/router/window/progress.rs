@@ -53,7 +53,9 @@ impl Window {
         let at = report.at;
         let Advanced { state, token, attempt } = advanced;
         let entry = self.entry(&report.target, at)?;
-        if (entry.job.state, entry.job.token) == (state, token) {
+        // It changes neither, and no worker has a job in review.
+        let is_set_aside = matches!(report.events.last(), Some(JobEvent::SetAside { .. }));
+        if (entry.job.state, entry.job.token) == (state, token) && !is_set_aside {
             // The same report came before. The job may be on its way to another worker by now.
             return None;
         }

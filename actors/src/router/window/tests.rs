@@ -703,7 +703,8 @@ fn jobs_in_review_give_their_places_up_together_when_what_is_ready_behind_them_w
     for Overdue { job, .. } in set_aside {
         let aside = JobEvent::SetAside { reason: "others waited".into() };
         let report = JobReport::without_lease(&job, vec![aside]);
-        window.moved(&report, advanced(&job, JobState::Review), noon());
+        let advanced = Advanced { state: JobState::Review, token: job.token, attempt: job.attempt };
+        assert!(window.moved(&report, advanced, noon()).is_some());
     }
     assert_eq!(pick(&mut window).unwrap().0.post.position, 3);
 }
