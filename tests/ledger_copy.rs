@@ -112,7 +112,7 @@ fn a_copy_that_was_killed_goes_on_and_both_agree() {
     let tables =
         |out: &str| out.lines().filter(|line| line.contains("sha256")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(tables(&out), tables(&again));
-    assert_eq!(tables(&out).len(), 9);
+    assert_eq!(tables(&out).len(), 10);
     // New jobs are numbered behind the old ones.
     let name = to.rsplit('/').next().unwrap();
     let next = server.sql(

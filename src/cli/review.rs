@@ -486,8 +486,10 @@ fn age(since: Timestamp, now: Timestamp) -> String {
 
 /// A draft for a person. Its texts are from others, so they are made printable.
 fn described(draft: &Draft) -> String {
-    let lines =
-        |text: &str| -> String { text.lines().map(|line| format!("  {}\n", printable(line))).collect() };
+    let lines = |text: &str| -> String {
+        let lines = text.lines().map(|line| format!("  {}\n", printable(line)));
+        lines.collect()
+    };
     let mut out = String::new();
     let mut write = |text: std::fmt::Arguments<'_>| {
         // Writing to a string cannot fail.

@@ -99,7 +99,7 @@ impl Desk<'_> {
         let mut lines = self.ledger.jobs(&filter, query.after.map(JobId), limit + 1).await?;
         let next = (lines.len() > limit).then(|| lines[limit - 1].id.0);
         lines.truncate(limit);
-        Ok(Drafts { drafts: lines.into_iter().map(line).collect(), next })
+        Ok(Drafts { drafts: lines.iter().map(line).collect(), next })
     }
 
     /// Everything about one draft.
@@ -282,7 +282,7 @@ fn is_set_aside(line: &JobLine) -> bool {
     line.state == JobState::Review && line.kind.is_some()
 }
 
-fn line(line: JobLine) -> DraftLine {
+fn line(line: &JobLine) -> DraftLine {
     let parts = line.draft.as_ref().map(|draft| draft.translation.parts.as_slice()).unwrap_or_default();
     let doubts = line.draft.as_ref().map(|draft| draft.doubts.as_slice()).unwrap_or_default();
     DraftLine {
@@ -291,7 +291,7 @@ fn line(line: JobLine) -> DraftLine {
         post: line.post.0.clone(),
         target: line.target.to_string(),
         since: line.updated_at,
-        set_aside: is_set_aside(&line),
+        set_aside: is_set_aside(line),
         findings: findings(doubts, &line.text, parts),
         translation: excerpt(parts.first().map(String::as_str).unwrap_or_default()),
         text: excerpt(&line.text),

@@ -49,11 +49,9 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Refused(refusal) => refusal.status(),
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::BadRequest(_) | Self::Review(ReviewError::Invalid(_)) => StatusCode::BAD_REQUEST,
+            Self::NotFound(_) | Self::Review(ReviewError::NoSuchJob) => StatusCode::NOT_FOUND,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Review(ReviewError::Invalid(_)) => StatusCode::BAD_REQUEST,
-            Self::Review(ReviewError::NoSuchJob) => StatusCode::NOT_FOUND,
             Self::Review(ReviewError::Refused(_)) => StatusCode::CONFLICT,
             Self::Review(ReviewError::Findings(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Ledger(_) | Self::Review(ReviewError::Ledger(_)) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -132,7 +132,7 @@ impl EngineCascade {
     ) {
         tasks.iter_mut().for_each(Task::copy_if_wordless);
         let names = engines.iter().map(|engine| engine.name());
-        let orders: Vec<Vec<usize>> = tasks.iter().map(|task| task.places(names.clone())).collect();
+        let orders: Vec<Vec<usize>> = tasks.iter().map(|task| task.places(&names)).collect();
         let longest = orders.iter().map(Vec::len).max().unwrap_or_default();
         // In each round, a task goes to the next engine of its target.
         for round in 0..longest {

@@ -258,7 +258,7 @@ impl Task {
     }
 
     /// The places, among engines with these names, of those that may translate it, in order.
-    pub fn places<'a>(&self, engines: impl Iterator<Item = &'a str> + Clone) -> Vec<usize> {
+    pub fn places<'a>(&self, engines: &(impl Iterator<Item = &'a str> + Clone)) -> Vec<usize> {
         let all = self.target.engines.places(engines.clone());
         let named = self.guidance.as_ref().and_then(|guidance| guidance.engine.as_deref());
         let named = named.and_then(|name| engines.clone().position(|engine| engine == name));

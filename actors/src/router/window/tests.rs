@@ -32,7 +32,7 @@ fn later(after: Duration) -> Now {
 fn pick(window: &mut Window) -> Option<(Job, bool)> {
     match window.pick_for_publication(&"p#1".into(), &account("es"), 1, none_paused) {
         Picked::Nothing => None,
-        Picked::Alone { job, touched } => Some((job, touched)),
+        Picked::Alone { job, touched } => Some((*job, touched)),
         Picked::Batch(mut row) => row.pop().map(|job| (job, false)),
     }
 }
@@ -461,7 +461,7 @@ fn jobs_with_one_part_are_published_together_and_any_other_goes_alone() {
     let row = |window: &mut Window| -> Vec<u64> {
         let picked = match window.pick_for_publication(&"p#1".into(), &account("es"), 2, none_paused) {
             Picked::Nothing => Vec::new(),
-            Picked::Alone { job, .. } => vec![job],
+            Picked::Alone { job, .. } => vec![*job],
             Picked::Batch(row) => row,
         };
         for job in &picked {
@@ -513,7 +513,7 @@ fn publish_next(
 ) -> Vec<(u64, String)> {
     let picked = match window.pick_for_publication(&"p#1".into(), &account("town"), max, is_paused) {
         Picked::Nothing => Vec::new(),
-        Picked::Alone { job, .. } => vec![job],
+        Picked::Alone { job, .. } => vec![*job],
         Picked::Batch(batch) => batch,
     };
     for job in &picked {
@@ -605,7 +605,7 @@ fn a_repeated_report_takes_no_job_from_the_worker_that_holds_it_by_now() {
         1,
         none_paused,
     ) {
-        Picked::Alone { job, .. } => job,
+        Picked::Alone { job, .. } => *job,
         Picked::Batch(mut jobs) => jobs.remove(0),
         Picked::Nothing => panic!("a job is ready"),
     };

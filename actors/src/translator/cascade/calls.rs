@@ -131,10 +131,9 @@ impl<'a> Calls<'a> {
                     Judged::Taken(text) if tasks[task].may_be_cached() => {
                         landings.extend(lead.map(|lead| (lead, text)));
                     }
-                    // Dropping the lead lets others ask for themselves.
-                    Judged::Taken(_) => {}
                     Judged::Again => again.push(Wanted { task, lead }),
-                    Judged::GivenUp => {}
+                    // Dropping the lead lets others ask for themselves.
+                    Judged::Taken(_) | Judged::GivenUp => {}
                 },
                 // A model may fail once and succeed the next time, but it repeats its refusals.
                 Err(ItemError::Unusable(_)) if takes_advice && tasks[task].may_slip() => {
