@@ -423,6 +423,13 @@ impl<P: Place> Pair<'_, P> {
             prop_assert_eq!(&parts, &model.publications(id), "the parts of job {}", id);
             self.promises.published(id, &parts)?;
         }
+        for id in (1..).take(model.jobs.len()).map(JobId) {
+            let made = real.decisions(id).await.map_err(broken)?;
+            let made: Vec<_> = made.into_iter().map(|made| ((id, made.token), made.decision)).collect();
+            let expected = model.decisions.range((id, i64::MIN)..=(id, i64::MAX));
+            let expected: Vec<_> = expected.map(|(key, decision)| (*key, decision.clone())).collect();
+            prop_assert_eq!(made, expected, "decisions about job {}", id);
+        }
         for source in SOURCES {
             let checkpoint = real.checkpoint(source).await.map_err(broken)?;
             prop_assert_eq!(checkpoint.as_ref(), model.checkpoints.get(source));

@@ -14,6 +14,8 @@ pub enum Event {
     Recorded(Arc<Post>, Vec<(TargetId, Option<Skip>)>, Instant),
     /// All parts are published and recorded. Contains the time at which the router received the report.
     Published(Arc<Post>, TargetId, Translation, Instant),
+    /// The job is translated, and waits for a person's approval.
+    Drafted(Arc<Post>, TargetId),
     /// The job is held.
     Held(Arc<Post>, TargetId, Hold),
     /// The job is skipped after all: the network refuses the post as a repeat.

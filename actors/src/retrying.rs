@@ -14,8 +14,9 @@ use mynah_domain::{
     ports::{
         Facts, LedgerError, Listing, Retention, Spending, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
-            NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation, ReservationKey,
+            Advanced, Change, ChangeError, Checkpoint, DecisionLine, HeldJobs, JobFilter, JobLine,
+            LinePosition, NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation,
+            ReservationKey,
         },
     },
 };
@@ -175,6 +176,10 @@ impl<L: Listing> Listing for Retrying<L> {
 
     async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
         self.retry(async || self.ledger.held_since(moment).await).await
+    }
+
+    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionLine>, LedgerError> {
+        self.retry(async || self.ledger.decisions(job).await).await
     }
 
     async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {

@@ -40,6 +40,7 @@ pub fn target() -> Target {
         media: MediaPolicy::None,
         too_long: TooLong::Thread,
         wordless: Wordless::Copy,
+        review: crate::review::ReviewPolicy::Never,
         link_card: true,
         engines: EngineOrder::All,
     }

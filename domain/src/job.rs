@@ -8,6 +8,9 @@
 //!                            └─ absent ─┴─► unknown ─► published
 //! ```
 //!
+//! If a person must approve the translation, the job is in `review` between `translating` and `ready`; the person may also
+//! ask for another translation, which leads back to `queued`.
+//!
 //! In addition, from every state that is not final: `held`, `failed`, `skipped`. A person may retry jobs that are held
 //! or failed, and skip jobs that are not in progress. A job that was skipped because of a guess, such as its language,
 //! may be retried, too, and a person's own skip may be undone. Neither publishes anything twice: the parts that are on
@@ -22,7 +25,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::publication::Publication;
-use crate::{AccountId, CardWords, Post, PostId, PublicationKey, Reply, TargetId, budget::Cost};
+use crate::{
+    AccountId, CardWords, Post, PostId, PublicationKey, Reply, TargetId,
+    budget::Cost,
+    review::{Draft, Guidance},
+};
 
 /// A job's number in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,6 +50,8 @@ pub enum JobState {
     Queued,
     /// A translator has it.
     Translating,
+    /// Translated; waits for a person's approval, in its place in the line.
+    Review,
     /// Translated; waits for its turn on the account.
     Ready,
     /// The publisher has it; something may be on its way to the network.
@@ -62,9 +71,10 @@ pub enum JobState {
 
 impl JobState {
     /// Every state, for tables and counts.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Queued,
         Self::Translating,
+        Self::Review,
         Self::Ready,
         Self::Publishing,
         Self::Unknown,
@@ -79,6 +89,7 @@ impl JobState {
         match self {
             Self::Queued => "queued",
             Self::Translating => "translating",
+            Self::Review => "review",
             Self::Ready => "ready",
             Self::Publishing => "publishing",
             Self::Unknown => "unknown",
@@ -105,6 +116,12 @@ impl JobState {
             (Self::Translating, E::HandedBack { .. })        => Self::Queued,
             (Self::Translating, E::Rejected(_))              => Self::Translating,
 
+            // From `queued`, a person undoes the skip of a draft.
+            (Self::Translating | Self::Queued | Self::Review, E::Drafted(_)) => Self::Review,
+            (Self::Review,      E::SetAside { .. })          => Self::Review,
+            (Self::Review,      E::Translated(_))            => Self::Ready,
+            (Self::Review,      E::Again(_))                 => Self::Queued,
+
             (Self::Ready | Self::Unknown, E::LeasedForPublication) => Self::Publishing,
             (Self::Publishing,  E::PartBegun { .. } | E::PartSent { .. } | E::PartAbsent { .. }) => Self::Publishing,
             (Self::Publishing,  E::Published)                => Self::Published,
@@ -123,7 +140,7 @@ impl JobState {
             (Self::Queued | Self::Translating | Self::Ready | Self::Publishing | Self::Unknown | Self::Held,
                 E::Failed { .. })                            => Self::Failed,
             // These are not in progress. The ledger refuses it if a part was begun, which may be on the account.
-            (Self::Queued | Self::Ready | Self::Held | Self::Failed, E::Skipped { .. }) => Self::Skipped,
+            (Self::Queued | Self::Review | Self::Ready | Self::Held | Self::Failed, E::Skipped { .. }) => Self::Skipped,
             // Its publisher knows that nothing of it is on the account.
             (Self::Publishing,  E::Skipped(Skip::Repeated))  => Self::Skipped,
             _ => return None,
@@ -147,8 +164,17 @@ impl fmt::Display for JobState {
 pub enum JobEvent {
     /// A translator took it. Brings a new token and counts an attempt.
     LeasedForTranslation,
-    /// The translation that passed the gate.
+    /// The translation that passed the gate, or that a person approved.
     Translated(Translation),
+    /// The translation that a person must approve.
+    Drafted(Box<Draft>),
+    /// A person wants another translation.
+    Again(Guidance),
+    /// A job in review blocked the jobs behind it for too long. It gives its place up, and still waits for a person.
+    SetAside {
+        /// What happened and what to do.
+        reason: String,
+    },
     /// The best translation that is not published as it is, stored for a person. The reason follows, with
     /// [`JobEvent::Held`].
     Rejected(RejectedTranslation),
@@ -258,6 +284,9 @@ impl Translation {
     /// Stands in place of the engine for a post without words, which is published as it is.
     pub const COPY: &str = "copy";
 
+    /// Stands in place of the engine for the words of a person.
+    pub const PERSON: &str = "person";
+
     /// Creates a translation of a text alone.
     pub fn by(engine: &str, parts: Vec<String>) -> Self {
         Self { parts, engine: engine.to_owned(), alts: Vec::new(), warning: None, card: None }
@@ -283,7 +312,7 @@ pub struct RejectedTranslation {
     pub engine: String,
 }
 
-/// What a job was before a person skipped it, for an undo. A job that is not listed here was in its line.
+/// What a job was before a person skipped it, for an undo. A job that is not listed here was to be translated or published.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BeforeSkip {
@@ -294,13 +323,18 @@ pub enum BeforeSkip {
         /// The reason.
         reason: String,
     },
+    /// It was in review.
+    Review,
 }
 
-impl From<BeforeSkip> for JobEvent {
-    fn from(before: BeforeSkip) -> Self {
-        match before {
-            BeforeSkip::Held(hold) => Self::Held(hold),
-            BeforeSkip::Failed { reason } => Self::Failed { reason },
+impl BeforeSkip {
+    /// The event that follows [`JobEvent::Restored`], for a job with this draft. Without its draft, a job that was in
+    /// review is translated again.
+    pub fn event(self, draft: Option<&Draft>) -> Option<JobEvent> {
+        match self {
+            Self::Held(hold) => Some(JobEvent::Held(hold)),
+            Self::Failed { reason } => Some(JobEvent::Failed { reason }),
+            Self::Review => draft.map(|draft| JobEvent::Drafted(Box::new(draft.clone()))),
         }
     }
 }
@@ -474,6 +508,8 @@ pub struct Job {
     pub not_before: Option<Timestamp>,
     /// Its translation, once there is one.
     pub translation: Option<Translation>,
+    /// What a person wants of its next translation.
+    pub guidance: Option<Box<Guidance>>,
     /// The parts begun so far, in order.
     pub publications: Vec<Publication>,
 }
@@ -570,9 +606,37 @@ mod tests {
     fn a_person_may_skip_jobs_that_are_not_in_progress() {
         let skip = JobEvent::Skipped(Skip::ByHand);
         for state in JobState::ALL {
-            let may = [JobState::Queued, JobState::Ready, JobState::Held, JobState::Failed].contains(&state);
+            let may = [JobState::Queued, JobState::Review, JobState::Ready, JobState::Held, JobState::Failed]
+                .contains(&state);
             assert_eq!(state.after(&skip), may.then_some(JobState::Skipped), "{state}");
         }
+    }
+
+    #[test]
+    fn a_job_in_review_is_published_only_after_an_approval() {
+        let translation = Translation::by("test", vec!["hola".into()]);
+        let draft = Draft { translation: translation.clone(), doubts: vec![], accepted: None };
+        let drafted = JobEvent::Drafted(Box::new(draft.clone()));
+        assert_eq!(JobState::Translating.after(&drafted), Some(JobState::Review));
+        let approved = JobEvent::Translated(translation);
+        assert_eq!(JobState::Review.after(&approved), Some(JobState::Ready));
+        let again = JobEvent::Again(Guidance::default());
+        assert_eq!(JobState::Review.after(&again), Some(JobState::Queued));
+        let aside = JobEvent::SetAside { reason: String::new() };
+        for event in [&drafted, &aside] {
+            assert_eq!(JobState::Review.after(event), Some(JobState::Review));
+        }
+        let released = JobEvent::Released { translated: true };
+        for event in [JobEvent::LeasedForPublication, JobEvent::LeasedForTranslation, released, hold()] {
+            assert_eq!(JobState::Review.after(&event), None, "{event:?}");
+        }
+        for state in JobState::ALL.into_iter().filter(|state| *state != JobState::Review) {
+            assert_eq!(state.after(&again), None, "{state}");
+            assert_eq!(state.after(&aside), None, "{state}");
+        }
+        let restored = BeforeSkip::Review.event(Some(&draft));
+        assert_eq!(restored.and_then(|event| JobState::Queued.after(&event)), Some(JobState::Review));
+        assert_eq!(BeforeSkip::Review.event(None), None);
     }
 
     #[test]

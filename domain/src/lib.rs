@@ -43,6 +43,7 @@ pub mod network;
 pub mod ports;
 pub mod post;
 pub mod publication;
+pub mod review;
 pub mod target;
 pub mod tariff;
 pub mod text;

@@ -8,6 +8,7 @@ use crate::{
     Card, Language, Post,
     filters::Filters,
     network::NetworkRules,
+    review::ReviewPolicy,
     text::{Entity, Links, Mask, Masking, neutralize_mentions},
 };
 
@@ -81,6 +82,8 @@ pub struct Target {
     pub media: MediaPolicy,
     /// What to do with a translation that is too long for a single publication.
     pub too_long: TooLong,
+    /// Which translations a person must approve.
+    pub review: ReviewPolicy,
     /// What to do with a post that has no words to translate.
     pub wordless: Wordless,
     /// Whether a link gets a card, on a network that [has them](NetworkRules::has_cards).

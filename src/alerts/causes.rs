@@ -222,10 +222,10 @@ static HOLDS_WAITING: Cause = Cause {
         let held = now.facts.as_ref()?.held.iter();
         let finding = held.map(|(target, held)| Finding {
             about: target.to_string(),
-            summary: format!("{} of {target} held for too long", jobs(held.jobs)),
+            summary: format!("{} of {target} held or in review for too long", jobs(held.jobs)),
             details: format!(
-                "the first has waited since {}; `mynah jobs --state held --target {target}` shows why, `mynah jobs \
-                 retry` or `skip` decides",
+                "the first has waited since {}; `mynah jobs --state held,review --target {target}` shows why, `mynah jobs \
+                 retry` or `skip` decides, and `mynah review` about those in review",
                 minute(held.oldest)
             ),
             since: Some(held.oldest),

@@ -176,6 +176,7 @@ fn target(
         filters: settings.filters.clone(),
         media: settings.media,
         too_long: settings.too_long,
+        review: settings.review,
         wordless: settings.wordless,
         link_card: settings.link_card,
         engines,

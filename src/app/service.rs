@@ -128,15 +128,16 @@ pub struct Reloaded {
 }
 
 impl Service {
-    /// How many jobs in the ledger are held or failed, and wait for a person.
+    /// How many jobs in the ledger are held or failed, and wait for a person; and how many are in review.
     ///
     /// # Errors
     /// The ledger cannot be read.
-    pub async fn unresolved(&self) -> Result<u64, LedgerError> {
+    pub async fn unresolved(&self) -> Result<(u64, u64), LedgerError> {
         let counts = self.persistent.ledger.counts().await?;
-        let unresolved =
-            counts.iter().filter(|((_, state), _)| matches!(state, JobState::Held | JobState::Failed));
-        Ok(unresolved.map(|(_, count)| count).sum())
+        let count = |states: &[JobState]| -> u64 {
+            counts.iter().filter(|((_, state), _)| states.contains(state)).map(|(_, count)| count).sum()
+        };
+        Ok((count(&[JobState::Held, JobState::Failed]), count(&[JobState::Review])))
     }
 
     /// Waits until this process works for all sources and accounts, for a run that has an end.
@@ -215,7 +216,7 @@ impl Service {
         let parts = persistent.parts(settings, polling, &targets, settings.translator.pool_size)?;
         let warm_up = persistent.warm_up(settings, &parts, targets.clone())?;
         let glossaries = watch_glossaries(settings, &targets);
-        let configured = persistent.configure(settings, &(parts.translators.1)());
+        let configured = persistent.configure(settings, &(parts.translators.1)(), &targets);
         let pipeline = Pipeline::start(parts);
         let warming = actix_rt::spawn(warm_up.run());
         let watching_cache = persistent.shared_cache.clone().map(|shared| actix_rt::spawn(shared.watch()));
@@ -312,7 +313,7 @@ impl Service {
         let warm_up = self.persistent.warm_up(&new, &parts, targets.clone())?;
         let engines = (parts.translators.1)();
         // The new translators decide by it.
-        self.configured = self.persistent.configure(&new, &engines);
+        self.configured = self.persistent.configure(&new, &engines, &targets);
         self.pipeline.handle.reconfigure(parts).await.map_err(|stopping| stopping.to_string())?;
         self.in_force = Arc::default();
         if let Some(glossaries) = std::mem::replace(&mut self.glossaries, watch_glossaries(&new, &targets)) {
@@ -383,8 +384,8 @@ impl Persistent {
     }
 
     /// Applies what the parts of a pipeline do not contain, and returns what is configured.
-    fn configure(&self, settings: &Settings, engines: &[Rc<dyn Engine>]) -> Configured {
-        let configured = Configured::of(settings, engines);
+    fn configure(&self, settings: &Settings, engines: &[Rc<dyn Engine>], targets: &[Target]) -> Configured {
+        let configured = Configured { judged_by: targets.into(), ..Configured::of(settings, engines) };
         self.blocks.retain(|account| configured.targets.iter().any(|target| target.account == *account));
         let refusals = self.upstreams.refusals();
         refusals.set_fallback(settings.engine.fallback);

@@ -164,7 +164,10 @@ impl Seen {
                     self.took.saturating_record(micros);
                 }
             }
-            Event::Held(post, ..) | Event::Failed(post, ..) | Event::Skipped(post, ..) => {
+            Event::Held(post, ..)
+            | Event::Failed(post, ..)
+            | Event::Skipped(post, ..)
+            | Event::Drafted(post, ..) => {
                 self.settle(post);
             }
         }

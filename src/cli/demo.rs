@@ -165,6 +165,7 @@ impl Table {
             Event::Skipped(post, target, why) => {
                 self.fill(post, target, format!("(skipped: {})", why.as_str()));
             }
+            Event::Drafted(post, target) => self.fill(post, target, "(waits for review)".into()),
             Event::Held(post, target, hold) => self.fill(post, target, format!("(held: {})", hold.reason)),
             Event::Failed(post, target, reason) => self.fill(post, target, format!("(failed: {reason})")),
         }

@@ -30,6 +30,7 @@ mod person;
 mod preview;
 mod reach;
 mod reload;
+mod review;
 mod run;
 mod sandbox;
 mod scratch;
@@ -78,6 +79,7 @@ Examples:
   mynah logs --follow                         show the log of the running service
   mynah reload                                apply changed settings without a stop
   mynah jobs --state held,failed              list the jobs that need your attention
+  mynah review                                list the translations that wait for your approval
   mynah models pull es de                     download models that translate on this machine
   mynah backup backup.sqlite                  copy the ledger, while the service runs
   mynah completions bash                      print completions for a shell
@@ -149,6 +151,8 @@ enum Command {
     Resume(pause::PauseArgs),
     /// List jobs that are waiting, held or failed; retry, skip or restore them
     Jobs(jobs::JobsArgs),
+    /// Show the translations that wait for your approval; approve, edit or skip them, or have them translated again
+    Review(review::ReviewArgs),
     /// Remove all texts of posts from the record, for good; nothing is published twice because of it
     Forget(forget::ForgetArgs),
     /// List, download and remove the models of the engine `firefox`
@@ -280,6 +284,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Pause(pause) => pause::pause(&pause, Action::Pause, json, &local()?).await,
         Command::Resume(pause) => pause::pause(&pause, Action::Resume, json, &local()?).await,
         Command::Jobs(jobs) => jobs::jobs(jobs, json, &local()?).await,
+        Command::Review(args) => review::review(args, json, &local()?).await,
         Command::Forget(forget) => forget::forget(forget, json, &local()?).await,
         Command::Models(command) => models::models(command, args, json).await,
         Command::Backup(backup) => backup::back_up(&backup, json, &local()?),

@@ -65,7 +65,7 @@ fn show(status: &Status, settings: &Settings) {
     }
     print_line("");
     table::print(
-        ["ACCOUNT", "STATE", "TODAY", "THIS MONTH", "WAITING", "HELD", "FAILED", "REASON"],
+        ["ACCOUNT", "STATE", "TODAY", "THIS MONTH", "WAITING", "REVIEW", "HELD", "FAILED", "REASON"],
         accounts.iter().map(row),
     );
     // Why they do not work stands above.
@@ -103,7 +103,7 @@ fn money(spent: &wire::Spent) -> String {
     line
 }
 
-fn row(account: &AccountStatus) -> [String; 8] {
+fn row(account: &AccountStatus) -> [String; 9] {
     let of = |published: u64, cap: Option<u64>| match cap {
         Some(cap) => format!("{published} of {cap}"),
         None => published.to_string(),
@@ -119,6 +119,7 @@ fn row(account: &AccountStatus) -> [String; 8] {
         of(account.published_today, account.daily_cap),
         of(account.published_this_month, account.monthly_cap),
         account.waiting.to_string(),
+        account.review.to_string(),
         account.held.to_string(),
         account.failed.to_string(),
         account.reason.clone().unwrap_or_default(),

@@ -17,6 +17,8 @@ pub(super) struct Summary {
     polls: Polls,
     /// Jobs in the ledger that wait for a person.
     unresolved: u64,
+    /// Jobs in the ledger that wait for a person's approval.
+    in_review: u64,
 }
 
 /// The run's polls, one of each source.
@@ -71,6 +73,8 @@ struct Tally {
     skipped: u64,
     /// Skipped by the publisher, after they were recorded as jobs to publish.
     repeated: u64,
+    /// Translated, and waiting for a person's approval.
+    drafted: u64,
     held: u64,
     failed: u64,
 }
@@ -97,6 +101,7 @@ impl Summary {
                 tally.messages += translation.parts.len().max(1) as u64;
             }
             Event::Skipped(_, target, _) => self.tally(target).repeated += 1,
+            Event::Drafted(_, target) => self.tally(target).drafted += 1,
             Event::Held(_, target, _) => self.tally(target).held += 1,
             Event::Failed(_, target, _) => self.tally(target).failed += 1,
         }
@@ -106,21 +111,24 @@ impl Summary {
         self.targets.entry(target.clone()).or_default()
     }
 
-    pub(super) fn finish(&mut self, left: Drained, polls: Polls, unresolved: u64) {
+    pub(super) fn finish(&mut self, left: Drained, polls: Polls, (unresolved, in_review): (u64, u64)) {
         self.left = left;
         self.polls = polls;
-        self.unresolved = unresolved;
+        (self.unresolved, self.in_review) = (unresolved, in_review);
     }
 
     /// Whether there was nothing to publish and nothing went wrong.
     fn had_nothing_to_do(&self) -> bool {
-        let nothing_left = self.left.waiting.is_empty() && self.left.blocked.is_empty();
+        let nothing_left =
+            self.left.waiting.is_empty() && self.left.blocked.is_empty() && self.in_review == 0;
         self.posts == 0 && self.settled() == 0 && nothing_left && self.polls.are_all_done()
     }
 
-    /// How many jobs are published, held, failed or skipped after all.
+    /// How many jobs are published, in review, held, failed or skipped after all.
     pub(super) fn settled(&self) -> u64 {
-        self.targets.values().map(|tally| tally.published + tally.held + tally.failed + tally.repeated).sum()
+        let settled =
+            |tally: &Tally| tally.published + tally.drafted + tally.held + tally.failed + tally.repeated;
+        self.targets.values().map(settled).sum()
     }
 
     pub(super) fn published(&self) -> u64 {
@@ -179,6 +187,8 @@ impl Summary {
             "targets": targets,
             "waiting": waiting,
             "blocked": blocked,
+            "in_review": self.in_review,
+            "behind_review": self.left.in_review.values().sum::<usize>(),
             "first_run": !self.polls.first.is_empty(),
             "poller_paused": !self.polls.paused.is_empty(),
             "not_read": not_read,
@@ -234,9 +244,12 @@ impl fmt::Display for Report<'_> {
             if tally.messages != tally.published {
                 write!(f, " as {} messages", tally.messages)?;
             }
-            for (count, what) in
-                [(tally.all_skipped(), "skipped"), (tally.held, "held"), (tally.failed, "failed")]
-            {
+            for (count, what) in [
+                (tally.all_skipped(), "skipped"),
+                (tally.drafted, "to review"),
+                (tally.held, "held"),
+                (tally.failed, "failed"),
+            ] {
                 if count > 0 {
                     write!(f, ", {count} {what}")?;
                 }
@@ -244,6 +257,11 @@ impl fmt::Display for Report<'_> {
         }
         for (target, (jobs, why)) in &summary.left.waiting {
             write!(f, "\n  {target}: {} waiting: {}", count_of(*jobs as u64), printable(why))?;
+        }
+        match summary.in_review {
+            0 => {}
+            1 => write!(f, "\n1 job waits for review: see `mynah review`")?,
+            many => write!(f, "\n{many} jobs wait for review: see `mynah review`")?,
         }
         Ok(())
     }

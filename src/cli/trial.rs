@@ -249,6 +249,7 @@ fn new_target(language: Language, source: Arc<SourceProfile>) -> Target {
         media: MediaPolicy::None,
         too_long: TooLong::Thread,
         wordless: Wordless::default(),
+        review: mynah_domain::review::ReviewPolicy::Never,
         link_card: true,
         engines: EngineOrder::default(),
     }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, rc::Rc, sync::Arc};
 
 use mynah_actors::pipeline::poller_names;
 use mynah_domain::{
-    AccountId, Language, TargetId, budget::Budgets, caps::Caps, ports::Engine, tariff::Tariff,
+    AccountId, Language, Target, TargetId, budget::Budgets, caps::Caps, ports::Engine, tariff::Tariff,
 };
 
 use super::names::Names;
@@ -33,6 +33,8 @@ pub struct Configured {
     pub budgets: Arc<Budgets>,
     /// The engines whose prices are unknown.
     pub unpriced: Vec<String>,
+    /// What the words of people are judged by; empty if no service runs.
+    pub judged_by: Arc<[Target]>,
 }
 
 /// A source that is configured.
@@ -94,6 +96,7 @@ impl Configured {
         let unpriced = order.filter(|engine| matches!(engine.tariff(), Tariff::Unknown { .. }));
         Self {
             budgets: settings.budgets.clone(),
+            judged_by: Arc::new([]),
             unpriced: unpriced.map(|engine| engine.name().to_owned()).collect(),
             names: Names::of(settings),
             sources: sources.collect(),

@@ -9,6 +9,7 @@
 //! - [`instances`]: which instances share the ledger, and what each holds.
 //! - [`news`]: lets all instances do what one was asked.
 //! - [`reloads`]: how the last reloads went.
+//! - [`review`]: drafts, and decisions of people about them.
 //! - [`measure`]: collects measurements.
 //! - [`vitals`]: checks whether the service can work right now.
 //! - [`wire`]: the JSON that the API, the commands and scripts exchange.
@@ -23,6 +24,7 @@ pub mod names;
 pub mod news;
 pub mod overview;
 pub mod reloads;
+pub mod review;
 pub mod vitals;
 pub mod wire;
 

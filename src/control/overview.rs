@@ -297,6 +297,7 @@ pub fn account(target: &ConfiguredTarget, spent: Spent, counts: &Counts, health:
             JobState::Publishing,
             JobState::Unknown,
         ]),
+        review: count(&[JobState::Review]),
         held: count(&[JobState::Held]),
         failed: count(&[JobState::Failed]),
     }

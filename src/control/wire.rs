@@ -2,6 +2,7 @@
 //! only data, whatever it contains.
 
 mod money;
+mod review;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -15,6 +16,10 @@ use mynah_domain::{
 use serde::{Deserialize, Serialize};
 
 pub use money::{BudgetState, CostLine, Costs, CostsQuery, Spent, SpentOn};
+pub use review::{
+    Again, Approve, Decided, DecisionRecord, Draft, DraftLine, DraftQuery, Drafts, Edit, Finding, MediumText,
+    Part, Passage, Skip,
+};
 
 use crate::{alerts::Severity, networks::Networks};
 
@@ -328,6 +333,9 @@ pub struct AccountStatus {
     pub monthly_cap: Option<u64>,
     /// Jobs that are in progress or wait for their turn.
     pub waiting: u64,
+    /// Jobs that wait for a person's approval.
+    #[serde(default)]
+    pub review: u64,
     /// Held jobs.
     pub held: u64,
     /// Failed jobs.
@@ -791,4 +799,7 @@ pub struct NotForgotten {
 pub struct Problem {
     /// What happened, and what to do.
     pub error: String,
+    /// What is wrong with the words of a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }

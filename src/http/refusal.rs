@@ -19,7 +19,7 @@ pub(super) enum Refusal {
     ForeignOrigin,
     #[error("a POST needs `Content-Type: application/json`")]
     ContentType,
-    #[error("the body is larger than 16 KiB; name fewer jobs at once, or use a filter")]
+    #[error("the body is larger than 16 KiB; name fewer jobs at once, use a filter, or write a shorter text")]
     TooLarge,
     #[error("the body did not arrive completely in time; send it without delay")]
     Slow,

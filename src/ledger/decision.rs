@@ -9,6 +9,7 @@ use mynah_domain::{
     budget::Charge,
     job::{BeforeSkip, HoldKind, RejectedTranslation},
     ports::ledger::{Advanced, Change, ChangeError},
+    review::{Draft, Guidance},
 };
 
 use super::spending::{Book, Rows};
@@ -20,6 +21,7 @@ pub(super) fn stand_of(state: JobState) -> i64 {
     match state {
         JobState::Queued
         | JobState::Translating
+        | JobState::Review
         | JobState::Ready
         | JobState::Publishing
         | JobState::Unknown
@@ -80,6 +82,10 @@ pub(super) enum Note<'a> {
     Rejected(&'a RejectedTranslation),
     /// What an undo of a skip must restore.
     BeforeSkip(Option<BeforeSkip>),
+    /// A translation that waits for a person. What was wanted of it is done.
+    Draft(&'a Draft),
+    /// What a person wants of the next translation.
+    Guidance(&'a Guidance),
 }
 
 /// Decides on a change to a job, with what it costs. If it is refused, the row is of no use any more, and the book is as
@@ -122,6 +128,8 @@ pub(super) fn decide<'a, R: OnRecord + ?Sized>(
         match event {
             JobEvent::Translated(new) => translation = Some(new),
             JobEvent::Rejected(rejected) => notes.push(Note::Rejected(rejected)),
+            JobEvent::Drafted(draft) => notes.push(Note::Draft(draft)),
+            JobEvent::Again(guidance) => notes.push(Note::Guidance(guidance)),
             JobEvent::Skipped(Skip::ByHand) => notes.push(Note::BeforeSkip(row.before_skip())),
             _ => {}
         }
@@ -178,7 +186,8 @@ impl JobRow {
 
     /// Applies an event that was checked, except for the token.
     fn take(&mut self, event: &JobEvent) {
-        self.state = self.state.after(event).unwrap_or(self.state);
+        let before = self.state;
+        self.state = before.after(event).unwrap_or(before);
         match event {
             JobEvent::LeasedForTranslation | JobEvent::LeasedForPublication => {
                 self.attempt += 1;
@@ -186,7 +195,16 @@ impl JobRow {
             }
             JobEvent::Translated(_) => {
                 self.attempt = 0;
-                self.reason = None;
+                (self.kind, self.reason) = (None, None);
+            }
+            JobEvent::Drafted(draft) => {
+                self.attempt = 0;
+                // An edit brings no job back that gave its place up.
+                let set_aside = self.kind.take().filter(|_| before == JobState::Review);
+                self.aside(set_aside.as_deref(), draft.summary().as_ref(), None);
+            }
+            JobEvent::SetAside { reason } => {
+                self.aside(Some(HoldKind::Stalled.as_str()), Some(reason), None);
             }
             JobEvent::PartSent { .. } => self.attempt = 0,
             JobEvent::Published => self.not_before = None,
@@ -197,7 +215,7 @@ impl JobRow {
             }
             JobEvent::Untouched => self.attempt = self.attempt.saturating_sub(1),
             JobEvent::Held(hold) => self.aside(Some(hold.kind.as_str()), Some(&hold.reason), hold.until),
-            JobEvent::Released { .. } | JobEvent::Restored { .. } => {
+            JobEvent::Released { .. } | JobEvent::Restored { .. } | JobEvent::Again(_) => {
                 self.attempt = 0;
                 self.aside(None, None, None);
             }
@@ -216,6 +234,7 @@ impl JobRow {
                 Some(BeforeSkip::Held(Hold { kind, reason, until: self.not_before.map(to_timestamp) }))
             }
             JobState::Failed => Some(BeforeSkip::Failed { reason }),
+            JobState::Review => Some(BeforeSkip::Review),
             _ => None,
         }
     }

@@ -13,6 +13,7 @@ use mynah_domain::{
     caps::Caps,
     filters::{Filter, Filters},
     network::{NetworkRules, Priced},
+    review::ReviewPolicy,
     text::{Hashtags, Links, Mentions},
 };
 use secrecy::SecretString;
@@ -267,6 +268,8 @@ pub struct TargetSettings {
     pub too_long: TooLong,
     /// Whether the account may publish longer posts than others on its network.
     pub long_posts: bool,
+    /// Which translations a person must approve.
+    pub review: ReviewPolicy,
     /// What to do with posts without words.
     pub wordless: Wordless,
     /// Whether links get cards, on a network where whoever publishes adds them.

@@ -7,6 +7,7 @@ use mynah_domain::{
     MediaMissing, MediaPolicy, Tone, TooLong, Wordless,
     caps::{Cap, CapSetting, Caps},
     filters::Filters,
+    review::ReviewPolicy,
     text::{Hashtags, Links, Mentions},
 };
 
@@ -30,6 +31,9 @@ const LINKS: [(&str, Links); 4] =
     [("keep", Links::Keep), ("drop", Links::Drop), ("first", Links::First), ("reply", Links::Reply)];
 const NUMBERS: [(&str, bool); 2] = [("local", true), ("as_written", false)];
 const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", TooLong::Hold)];
+
+const REVIEW: [(&str, ReviewPolicy); 3] =
+    [("never", ReviewPolicy::Never), ("on_doubt", ReviewPolicy::OnDoubt), ("always", ReviewPolicy::Always)];
 
 const COPY: [(&str, bool); 2] = [("copy", true), ("none", false)];
 const MISSING: [(&str, MediaMissing); 2] = [("publish", MediaMissing::Publish), ("hold", MediaMissing::Hold)];
@@ -197,6 +201,7 @@ fn target(
             "remove this line",
         );
     }
+    let review = reader.or(&key("review"), "never", choice(&REVIEW));
     let wordless = reader.or(&key("wordless"), "copy", choice(&WORDLESS));
     let link_card = reader.or(&key("link_card"), "true", flag);
     let engines = common.engines.get(index).cloned().unwrap_or(Ok(None));
@@ -207,7 +212,7 @@ fn target(
     let filters =
         Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
     let media = if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None };
-    let (too_long, long_posts, wordless) = (too_long?, long_posts?, wordless?);
+    let (too_long, long_posts, wordless, review) = (too_long?, long_posts?, wordless?, review?);
     let (local_numbers, link_card, links) = (local_numbers?, link_card?, links?);
     let engines: Option<Vec<Arc<str>>> =
         engines.ok()?.map(|names| names.into_iter().map(Arc::from).collect());
@@ -230,6 +235,7 @@ fn target(
         media,
         too_long,
         long_posts,
+        review,
         wordless,
         link_card,
         engines,

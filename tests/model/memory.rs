@@ -17,6 +17,7 @@ use mynah_domain::{
         Advanced, Change, ChangeError, Checkpoint, LinePosition, NotForgotten, RecordPage, RecordPost,
         Recorded, Removed, Reservation, ReservationKey, edited_reason,
     },
+    review::{Guidance, ReviewDecision},
 };
 
 /// A job with everything known about it.
@@ -36,6 +37,7 @@ pub(crate) struct Row {
     pub(crate) kind: Option<&'static str>,
     pub(crate) reason: Option<String>,
     pub(crate) translation: Option<Translation>,
+    guidance: Option<Guidance>,
     pub(crate) parts: BTreeMap<u32, Publication>,
     /// What those parts cost that are charged.
     costs: BTreeMap<u32, Charge>,
@@ -75,8 +77,22 @@ impl Row {
             }
             JobEvent::Translated(translation) => {
                 self.attempt = 0;
-                self.reason = None;
+                (self.kind, self.reason) = (None, None);
                 self.translation = Some(translation);
+            }
+            JobEvent::Drafted(draft) => {
+                self.attempt = 0;
+                self.guidance = None;
+                let set_aside = self.kind.filter(|_| was == JobState::Review);
+                self.aside(set_aside, draft.summary(), None);
+            }
+            JobEvent::SetAside { reason } => {
+                self.aside(Some(HoldKind::Stalled.as_str()), Some(reason), None);
+            }
+            JobEvent::Again(guidance) => {
+                self.attempt = 0;
+                self.guidance = Some(guidance);
+                self.aside(None, None, None);
             }
             JobEvent::HandedBack { not_before, reason }
             | JobEvent::NotSent { not_before, reason }
@@ -279,6 +295,8 @@ pub(crate) struct Memory {
     pub(crate) checkpoints: BTreeMap<String, Checkpoint>,
     pub(crate) facts: BTreeMap<String, String>,
     pub(crate) reservations: BTreeMap<ReservationKey, Vec<Charge>>,
+    /// What people decided, by the job and the token that they looked at.
+    pub(crate) decisions: BTreeMap<(JobId, i64), ReviewDecision>,
     /// What was settled, or charged without a reservation.
     pub(crate) others: Vec<Charge>,
 }
@@ -360,6 +378,7 @@ impl Memory {
                 kind,
                 reason,
                 translation: None,
+                guidance: None,
                 parts: BTreeMap::new(),
                 costs: BTreeMap::new(),
                 reserved: None,
@@ -520,6 +539,12 @@ impl Memory {
             row.post = post.clone();
             row.is_forgotten = true;
             row.translation = None;
+            row.guidance = None;
+            for ((job, _), decision) in &mut self.decisions {
+                if *job == row.id {
+                    decision.note = None;
+                }
+            }
             row.reason = row.reason.take().filter(|_| row.kind == Some(Skip::Edited.as_str()));
             for part in row.parts.values_mut() {
                 part.text.clear();
@@ -587,11 +612,13 @@ impl Memory {
         }
         next.release();
         next.token = change.new_token().unwrap_or(row.token);
+        let decision = change.decision().cloned();
         next.last = Some(change.clone());
         next.updated = now;
         for row in self.jobs.iter_mut().filter(|row| row.id == job) {
             row.clone_from(&next);
         }
+        self.decisions.extend(decision.map(|decision| ((job, change.token()), decision)));
         Ok(advanced(&next)).into()
     }
 
@@ -700,6 +727,7 @@ impl Memory {
             .iter()
             .filter(|row| row.target == *target && !row.state.is_settled())
             .filter(|row| row.state != JobState::Held || row.not_before.is_some())
+            .filter(|row| row.state != JobState::Review || row.kind.is_none())
             .filter(|row| after.is_none_or(|after| row.place() > after))
             .filter(|row| self.is_whole_up_to(row) && !self.is_raw(row))
             .collect();
@@ -714,6 +742,7 @@ impl Memory {
             attempt: row.attempt,
             not_before: row.not_before,
             translation: row.translation.clone(),
+            guidance: row.guidance.clone().map(Box::new),
             publications: row.parts.values().cloned().collect(),
         };
         line.into_iter().take(limit).map(job).collect()

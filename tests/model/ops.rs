@@ -11,6 +11,7 @@ use mynah_domain::{
     budget::{Budget, Budgets, Charge, Cost, Limit, Payer, Period, Purpose, Scope},
     job::HoldKind,
     ports::ledger::{Change, Mark, Raw, RecordPage, RecordPost, Reservation, ReservationKey},
+    review::{Draft, Guidance, ReviewAction, ReviewDecision},
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -335,8 +336,14 @@ impl Step {
         };
         let newest = memory.newest_beside(row);
         let mut row = row.clone();
-        let (job, token) = (row.id, row.token + self.token);
+        let (job, token, in_review) = (row.id, row.token + self.token, row.state == JobState::Review);
         let events = self.moves.iter().filter_map(|a_move| a_move.event(&mut row, newest, now)).collect();
+        let pick = self.moves.first().map_or(0, |first| first.pick);
+        if in_review && pick % 4 > 0 {
+            let action = ReviewAction::ALL[usize::from(pick) % ReviewAction::ALL.len()];
+            let note = (pick % 3 > 0).then(|| format!("note {pick}"));
+            return Change::decided(job, token, events, ReviewDecision { who: None, action, note });
+        }
         Change::new(job, token, events)
     }
 }
@@ -444,6 +451,16 @@ impl Move {
                     [usize::from(self.pick) % 5],
             ),
         ]);
+        // An undo of a skip drafts a queued job again; nothing else does.
+        if row.state != JobState::Queued {
+            let translation = Translation::by("draft", vec![text.clone()]);
+            events.push(JobEvent::Drafted(Box::new(Draft { translation, doubts: vec![], accepted: None })));
+        }
+        if row.state == JobState::Review {
+            let hint = Some(reason.clone());
+            events.push(JobEvent::Again(Guidance { hint, engine: None }));
+            events.push(JobEvent::SetAside { reason: reason.clone() });
+        }
         // Rare, or no job would ever be published.
         match self.part {
             0 => events.push(JobEvent::Failed { reason }),

@@ -27,7 +27,8 @@ impl Promises {
     /// Checks a change that the ledger made.
     pub(crate) fn made(&mut self, change: &Change, answer: Advanced) -> Result<(), TestCaseError> {
         let (job, before) = (change.job(), change.token());
-        let mut token = before;
+        // A decision replaces the token that the person looked at.
+        let mut token = change.decision().and(change.new_token()).unwrap_or(before);
         for event in change.events() {
             match event {
                 _ if event.leases() => {

@@ -172,6 +172,7 @@ fn target() -> Target {
         media: mynah_domain::MediaPolicy::None,
         too_long: mynah_domain::TooLong::Thread,
         wordless: mynah_domain::Wordless::Copy,
+        review: mynah_domain::review::ReviewPolicy::Never,
         link_card: true,
         engines: mynah_domain::EngineOrder::All,
         source: mynah_domain::fixtures::source(),

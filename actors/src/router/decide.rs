@@ -14,6 +14,7 @@ use mynah_domain::{
         Ledger, LedgerError,
         ledger::{Change, ChangeError, JobFilter, JobLine},
     },
+    review::{ReviewAction, ReviewDecision},
 };
 
 use super::{actor::Router, state::RouterState};
@@ -35,7 +36,9 @@ impl Decision {
     pub fn applies_to(self) -> &'static [JobState] {
         match self {
             Self::Retry => &[JobState::Held, JobState::Failed, JobState::Skipped],
-            Self::Skip => &[JobState::Queued, JobState::Ready, JobState::Held, JobState::Failed],
+            Self::Skip => {
+                &[JobState::Queued, JobState::Review, JobState::Ready, JobState::Held, JobState::Failed]
+            }
             Self::Unskip => &[JobState::Skipped],
         }
     }
@@ -43,10 +46,24 @@ impl Decision {
     /// Why it does not apply to a job in this state.
     fn refusal(self, state: JobState) -> Refusal {
         match self {
+            Self::Retry if state == JobState::Review => Refusal::InReview,
             Self::Retry => Refusal::NothingToRetry(state),
             Self::Skip => Refusal::PastSkipping(state),
             Self::Unskip => Refusal::NotSkipped(state),
         }
+    }
+
+    /// The change of a job.
+    fn change(self, job: &JobLine) -> Result<Change, Refusal> {
+        let events = self.events(job)?;
+        Ok(match (self, job.state) {
+            // Whoever looks at its draft must notice.
+            (Self::Skip, JobState::Review) => {
+                let decision = ReviewDecision { who: None, action: ReviewAction::Skip, note: None };
+                Change::decided(job.id, job.token, events, decision)
+            }
+            _ => Change::new(job.id, job.token, events),
+        })
     }
 
     fn events(self, job: &JobLine) -> Result<Vec<JobEvent>, Refusal> {
@@ -70,7 +87,8 @@ impl Decision {
             Self::Skip => Ok(vec![JobEvent::Skipped(Skip::ByHand)]),
             Self::Unskip if kind != Skip::ByHand.as_str() => Err(Refusal::NotByHand(kind.to_owned())),
             Self::Unskip => {
-                let before = job.before_skip.clone().map(JobEvent::from);
+                let draft = job.draft.as_deref();
+                let before = job.before_skip.clone().and_then(|before| before.event(draft));
                 Ok([JobEvent::Restored { translated }].into_iter().chain(before).collect())
             }
         }
@@ -86,6 +104,9 @@ pub enum Refusal {
     /// The job is neither held nor failed nor skipped.
     #[error("it is {0}; only held, failed and skipped jobs can be retried")]
     NothingToRetry(JobState),
+    /// The job waits for an approval.
+    #[error("it waits for a person's approval; `mynah review` decides about it")]
+    InReview,
     /// The job was skipped for a reason that is not a guess.
     #[error("it was skipped with the reason {0}, which is final; only skips with {retryable} can be retried", retryable = retryable())]
     SkippedForGood(String),
@@ -99,7 +120,7 @@ pub enum Refusal {
     #[error("no person skipped it: the reason is {0}")]
     NotByHand(String),
     /// The job is in progress or done.
-    #[error("it is {0}; only queued, ready, held and failed jobs can be skipped")]
+    #[error("it is {0}; only jobs that are queued, in review, ready, held or failed can be skipped")]
     PastSkipping(JobState),
     /// A part was begun, and its outcome is unknown.
     #[error("a part of it may be on the account; retry it instead, and Mynah checks the account first")]
@@ -142,10 +163,7 @@ pub async fn decide(
     let judged: Vec<(JobId, Result<Change, Refusal>)> = named
         .into_iter()
         .map(|id| {
-            let change = found
-                .get(&id)
-                .ok_or(Refusal::NoSuchJob)
-                .and_then(|job| decision.events(job).map(|events| Change::new(id, job.token, events)));
+            let change = found.get(&id).ok_or(Refusal::NoSuchJob).and_then(|job| decision.change(job));
             (id, change)
         })
         .collect();
@@ -228,13 +246,13 @@ impl Handler<Decide> for Router {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use mynah_domain::{PostId, job::BeforeSkip};
 
     use super::*;
     use crate::testing::{es, noon, translation};
 
-    fn job(state: JobState, kind: Option<&str>) -> JobLine {
+    pub(in crate::router) fn job(state: JobState, kind: Option<&str>) -> JobLine {
         JobLine {
             id: JobId(1),
             post: PostId("1".into()),
@@ -252,6 +270,7 @@ mod tests {
             rejected: None,
             messages: vec![],
             before_skip: None,
+            draft: None,
             unanswered: 0,
             raw: None,
         }

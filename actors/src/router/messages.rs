@@ -181,6 +181,8 @@ pub struct Drained {
     pub blocked: BTreeMap<TargetId, String>,
     /// The jobs that wait for a retry, with the last reason, by target.
     pub waiting: BTreeMap<TargetId, (usize, String)>,
+    /// The jobs that wait behind one that waits for a person's approval, by target.
+    pub in_review: BTreeMap<TargetId, usize>,
 }
 
 /// Asks how many jobs are in memory.

@@ -11,7 +11,7 @@
 //! - [`load`], [`translation`], [`publication`], [`report`], [`timer`]: the router's tasks, by concern.
 //! - [`window`]: the lines in memory.
 //! - [`pending`]: waiting publishers, for which a job can be begun as soon as it is translated.
-//! - [`decide`], [`activity`], [`inspect`]: what people and the supervisor ask.
+//! - [`decide`], [`review`], [`activity`], [`inspect`]: what people and the supervisor ask.
 
 mod activity;
 mod actor;
@@ -26,6 +26,7 @@ mod parts;
 mod pending;
 mod publication;
 mod report;
+mod review;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ pub use messages::{
     Reclaim, Record, ReportJobs,
 };
 pub use parts::{Route, RouterParts, RouterSettings};
+pub use review::{Review, ReviewDrafts, ReviewRefusal, Reviewed, Verdict, review};
 
 /// The actor's name.
 pub const NAME: &str = "router";

@@ -46,7 +46,7 @@ impl RouterState {
                     }
                     return Ok(begun);
                 }
-                Picked::Alone { job, touched } => (vec![Assigned { job, begun: None }], touched),
+                Picked::Alone { job, touched } => (vec![Assigned { job: *job, begun: None }], touched),
                 Picked::Batch(jobs) => (self.begin(jobs, pull), false),
             };
             let wanted: Vec<JobId> = jobs.iter().map(|assigned| assigned.job.id).collect();

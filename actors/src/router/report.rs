@@ -200,7 +200,7 @@ impl RouterState {
         else {
             return;
         };
-        if matches!(last, JobEvent::Translated(_) | JobEvent::Published) {
+        if matches!(last, JobEvent::Translated(_) | JobEvent::Drafted(_) | JobEvent::Published) {
             self.killer_job_found.set(false);
         }
         let (meter, feed) = (&self.parts.meter, &self.parts.feed);
@@ -209,6 +209,15 @@ impl RouterState {
             JobEvent::Translated(translation) => {
                 let engine = translation.engine.as_str();
                 debug!(post = post.id.0.as_str(), target = target.as_str(), job = id, engine = engine; "job translated");
+            }
+            JobEvent::Drafted(draft) => {
+                meter.count("jobs.drafted", 1);
+                let engine = draft.translation.engine.as_str();
+                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, engine = engine, findings = draft.doubts.len(); "job waits for review");
+                feed.send(|| Event::Drafted(post, target));
+            }
+            JobEvent::SetAside { reason } => {
+                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, reason = reason.as_str(); "job in review set aside");
             }
             JobEvent::Published => {
                 meter.count("jobs.published", 1);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mynah_domain::{Hold, Job, JobEvent, job::HoldKind, ports::LedgerError};
+use mynah_domain::{Hold, Job, JobEvent, JobState, job::HoldKind, ports::LedgerError};
 
 use super::{
     messages::JobReport,
@@ -59,6 +59,13 @@ impl RouterState {
         let reports = overdue
             .into_iter()
             .map(|Overdue { job, reason }| {
+                if job.state == JobState::Review {
+                    let reason = format!(
+                        "it blocked the jobs behind it for {order_patience:?} and gave its place up; approve it to publish \
+                         it late, or skip it"
+                    );
+                    return JobReport::without_lease(&job, vec![JobEvent::SetAside { reason }]);
+                }
                 let reason = format!(
                     "it blocked the jobs behind it for {order_patience:?} and was set aside: {reason}; retry it to publish it \
                      late, or skip it"

@@ -19,8 +19,8 @@ use mynah_domain::{
         Clock, Facts, LedgerError, Listing, Retention, Spending, Work,
         leases::LeaseName,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
-            NotForgotten, PublishedJob, RecordPage, RecordPost, Recorded, Removed, Reservation,
+            Advanced, Change, ChangeError, Checkpoint, DecisionLine, HeldJobs, JobFilter, JobLine,
+            LinePosition, NotForgotten, PublishedJob, RecordPage, RecordPost, Recorded, Removed, Reservation,
             ReservationKey,
         },
     },
@@ -405,6 +405,10 @@ impl Listing for MemoryLedger {
     }
 
     async fn held_since(&self, _: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
+        not_asked()
+    }
+
+    async fn decisions(&self, _: JobId) -> Result<Vec<DecisionLine>, LedgerError> {
         not_asked()
     }
 

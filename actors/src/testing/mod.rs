@@ -71,6 +71,7 @@ pub(crate) fn queued(number: i64) -> Job {
         attempt: 0,
         not_before: None,
         translation: None,
+        guidance: None,
         publications: vec![],
     }
 }

@@ -132,8 +132,7 @@ impl EngineCascade {
     ) {
         tasks.iter_mut().for_each(Task::copy_if_wordless);
         let names = engines.iter().map(|engine| engine.name());
-        let orders: Vec<Vec<usize>> =
-            tasks.iter().map(|task| task.target.engines.places(names.clone())).collect();
+        let orders: Vec<Vec<usize>> = tasks.iter().map(|task| task.places(&names)).collect();
         let longest = orders.iter().map(Vec::len).max().unwrap_or_default();
         // In each round, a task goes to the next engine of its target.
         for round in 0..longest {
@@ -177,11 +176,15 @@ impl EngineCascade {
         });
         // No other engine may translate what must wait for one that refused it.
         let open = open.filter(|(_, task)| task.waits_for.is_none());
+        // What is in the cache may be what a person was not content with.
+        let (guided, open): (Vec<_>, Vec<_>) = open.partition(|(_, task)| task.guidance.is_some());
         let maker = cache::maker(engine);
+        let open = open.into_iter();
         let open = open.map(|(number, task)| (task.key(&maker, engine.takes_advice()), number));
         let mut open: Vec<Open> = open.collect();
         // Tasks to call for without a lead on their key.
-        let mut without_lead: Vec<Wanted> = Vec::new();
+        let mut without_lead: Vec<Wanted> =
+            guided.into_iter().map(|(number, _)| Wanted::without_lead(number)).collect();
         let mut hits = 0;
         // An outage that stops one call stops the next one, too.
         let mut outage: Option<Outage> = None;

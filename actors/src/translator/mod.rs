@@ -15,7 +15,7 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 use async_trait::async_trait;
 use cascade::{CallContext, EngineCascade};
 use mynah_domain::{
-    Card, CardWords, Job, JobEvent, MediaPolicy, Post, PostId, PostKind, Target, TargetId,
+    Card, CardWords, Job, JobEvent, MediaPolicy, Post, PostId, PostKind, Target, TargetId, Translation,
     network::NetworkRules,
     ports::{Engine, Ledger, LedgerError},
     text::{is_wordless, mask},
@@ -57,7 +57,24 @@ fn with_texts_beside<'a>(
     target: &Target,
     texts: &mut impl Iterator<Item = &'a Task>,
 ) -> JobEvent {
-    let JobEvent::Translated(mut translation) = event else { return event };
+    match event {
+        JobEvent::Translated(translation) => {
+            JobEvent::Translated(with_their_translations(translation, post, target, texts))
+        }
+        JobEvent::Drafted(mut draft) => {
+            draft.translation = with_their_translations(draft.translation, post, target, texts);
+            JobEvent::Drafted(draft)
+        }
+        event => event,
+    }
+}
+
+fn with_their_translations<'a>(
+    mut translation: Translation,
+    post: &Post,
+    target: &Target,
+    texts: &mut impl Iterator<Item = &'a Task>,
+) -> Translation {
     let source = &*target.source.network;
     let mut text_for = |own: &str| {
         let translated =
@@ -74,7 +91,7 @@ fn with_texts_beside<'a>(
     if translation.alts.iter().all(String::is_empty) {
         translation.alts.clear();
     }
-    JobEvent::Translated(translation)
+    translation
 }
 
 /// The post's warning, if it is not published as a part of the text.
@@ -168,7 +185,9 @@ impl Translator {
                 None => self.context(&job).await?,
             };
             contexts.insert(post, context.clone());
-            tasks.push(Task::new(&job.post, context, target));
+            let mut task = Task::new(&job.post, context, target);
+            task.guidance.clone_from(&job.guidance);
+            tasks.push(task);
             at_hand.push(job);
         }
         let owners = add_texts_beside(&mut tasks, &at_hand);
@@ -182,6 +201,7 @@ impl Translator {
         for (number, (job, mut task)) in at_hand.iter().zip(tasks).enumerate() {
             let mut texts =
                 beside.iter().zip(&owners).filter(|(_, owner)| **owner == number).map(|(text, _)| text);
+            task.ask_for_review();
             let target = &task.target;
             task.outcome = task.outcome.map(|event| with_texts_beside(event, &job.post, target, &mut texts));
             let events = task.into_events();

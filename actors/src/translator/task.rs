@@ -1,6 +1,8 @@
 //! One post for one target on its way through the engines: what they are asked, and whether an answer is accepted.
 //! Nothing here waits.
 
+pub mod drafts;
+
 use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
@@ -11,6 +13,7 @@ use mynah_domain::{
     job::{HoldKind, RejectedTranslation},
     network::NetworkRules,
     ports::engine::{EngineError, Item, ItemError, MaxWeight},
+    review::{Guidance, ReviewPolicy},
     text::{
         Hashtags, Links, Mask, MaskedText, Masking, Protected, ProtectedKind, is_wordless, split::split, tags,
     },
@@ -36,6 +39,8 @@ pub struct Task {
     pub mask: Mask,
     /// The earlier posts of its thread, oldest first.
     pub context: Vec<String>,
+    /// What a person wants of this translation, if they were not content with one before. It is not looked up in the cache.
+    pub guidance: Option<Box<Guidance>>,
     /// The outcome, once it is known.
     pub outcome: Option<JobEvent>,
     /// What went wrong so far, for a person.
@@ -146,6 +151,7 @@ impl Task {
             target,
             mask,
             context: Vec::new(),
+            guidance: None,
             outcome: None,
             troubles: Vec::new(),
             retry: Retry::Never,
@@ -241,11 +247,31 @@ impl Task {
             stands_for: self.mask.stands_for(),
             style: self.target.style.clone(),
             context: self.context.clone(),
-            advice: self.tries.advice.clone(),
+            advice: self.hint().chain(self.tries.advice.clone()).collect(),
             max_weight: shorter
                 .then(|| MaxWeight { most: self.room.most, counting: self.network().counting() }),
             ..Item::new(self.mask.text.clone(), self.target.source.language, self.target.language)
         }
+    }
+
+    /// What a person wants better, as advice for an engine.
+    fn hint(&self) -> impl Iterator<Item = String> + use<> {
+        let hint = self.guidance.as_ref().and_then(|guidance| guidance.hint.clone());
+        hint.map(|hint| format!("a person who read it asks for this: {hint}")).into_iter()
+    }
+
+    /// The places, among engines with these names, of those that may translate it, in order.
+    pub fn places<'a>(&self, engines: &(impl Iterator<Item = &'a str> + Clone)) -> Vec<usize> {
+        let all = self.target.engines.places(engines.clone());
+        let named = self.guidance.as_ref().and_then(|guidance| guidance.engine.as_deref());
+        let named = named.and_then(|name| engines.clone().position(|engine| engine == name));
+        // The settings may not have it any more.
+        named.filter(|place| all.contains(place)).map_or(all, |place| vec![place])
+    }
+
+    /// Whether its translation may be used for other posts before anybody approved it.
+    pub fn may_be_cached(&self) -> bool {
+        self.target.review != ReviewPolicy::Always
     }
 
     /// If there is nothing to translate, settles the task without an engine: the text is published as it is, apart from

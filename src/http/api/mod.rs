@@ -9,6 +9,7 @@ mod jobs;
 mod pauses;
 mod posts;
 mod reload;
+mod review;
 mod stats;
 mod status;
 
@@ -42,6 +43,10 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             error.into()
         }))
         .app_data(
+            web::PathConfig::default()
+                .error_handler(|_, _| ApiError::NotFound("a job has a number".into()).into()),
+        )
+        .app_data(
             web::QueryConfig::default()
                 .error_handler(|error, _| ApiError::BadRequest(error.to_string()).into()),
         )
@@ -68,6 +73,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/jobs/retry").post(jobs::retry))
         .service(web::resource("/api/jobs/skip").post(jobs::skip))
         .service(web::resource("/api/jobs/unskip").post(jobs::unskip))
+        .service(web::resource("/api/review").get(review::list))
+        .service(web::resource("/api/review/{job}").get(review::show))
+        .service(web::resource("/api/review/{job}/approve").post(review::approve))
+        .service(web::resource("/api/review/{job}/edit").post(review::edit))
+        .service(web::resource("/api/review/{job}/again").post(review::again))
+        .service(web::resource("/api/review/{job}/skip").post(review::skip))
         .service(web::resource("/api/posts/forget").post(posts::forget))
         .default_service(web::to(async || -> Result<HttpResponse, ApiError> {
             Err(ApiError::NotFound("no such path; docs/operations.md lists all paths".into()))

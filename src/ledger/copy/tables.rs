@@ -107,7 +107,7 @@ impl Table {
 
 use Kind::{Integer as I, Json as J, Text as T};
 
-pub(super) static TABLES: [Table; 9] = [
+pub(super) static TABLES: [Table; 10] = [
     Table {
         name: "posts",
         key: 2,
@@ -143,10 +143,18 @@ pub(super) static TABLES: [Table; 9] = [
             ("engine", T),
             ("rejected", J),
             ("before_skip", J),
+            ("draft", J),
+            ("guidance", J),
             ("last_change", I),
             ("created_at", I),
             ("updated_at", I),
         ],
+        condition: "true",
+    },
+    Table {
+        name: "decisions",
+        key: 2,
+        columns: &[("job", I), ("token", I), ("at", I), ("who", T), ("action", T), ("note", T)],
         condition: "true",
     },
     Table {

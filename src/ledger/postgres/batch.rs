@@ -22,6 +22,7 @@ use mynah_domain::{
             Advanced, Change, ChangeError, Checkpoint, RecordPage, Recorded, Reservation, ReservationKey,
         },
     },
+    review::ReviewDecision,
 };
 
 use super::{
@@ -112,6 +113,12 @@ pub(super) struct Entry {
     /// Set if a person skipped it: what it was before, if an undo must restore it.
     #[expect(clippy::option_option, reason = "not skipped, skipped from its line, or from elsewhere")]
     pub(super) before_skip: Option<Option<String>>,
+    pub(super) draft: Option<String>,
+    /// Set if it changes.
+    #[expect(clippy::option_option, reason = "unchanged, done, or new")]
+    pub(super) guidance: Option<Option<String>>,
+    /// The new decisions of people, each with the token of the job before it and the time.
+    pub(super) decisions: Vec<(i64, i64, ReviewDecision)>,
 }
 
 /// A part of a job that was begun.
@@ -335,9 +342,15 @@ impl Batch {
                 Note::BeforeSkip(before) => {
                     entry.before_skip = Some(before.as_ref().map(to_json).transpose()?);
                 }
+                Note::Draft(draft) => {
+                    entry.draft = Some(to_json(draft)?);
+                    entry.guidance = Some(None);
+                }
+                Note::Guidance(guidance) => entry.guidance = Some(Some(to_json(guidance)?)),
             }
         }
         let at = now.as_millisecond();
+        entry.decisions.extend(change.decision().map(|decision| (change.token(), at, decision.clone())));
         for event in change.events() {
             entry.take(event, at, &mut self.newest);
         }

@@ -53,11 +53,13 @@ fn piece() -> String {
              END AS upto FROM of_line JOIN checkpoints USING (source)
          ) AS ends CROSS JOIN LATERAL (
              SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body,
-                    posts.id AS post, EXISTS (SELECT 1 FROM publications WHERE job = jobs.id) AS begun, jobs.source
+                    posts.id AS post, EXISTS (SELECT 1 FROM publications WHERE job = jobs.id) AS begun, jobs.source,
+                    jobs.guidance
              FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
              WHERE jobs.target = $1 AND jobs.source = ends.source AND (jobs.position, jobs.id) > ($2, $3)
                AND jobs.position <= ends.upto AND {OPEN}
                AND (jobs.state <> 'held' OR jobs.not_before IS NOT NULL)
+               AND (jobs.state <> 'review' OR jobs.kind IS NULL)
                -- What could not be read has nothing to translate, whatever its job's state.
                AND posts.raw IS NULL
              ORDER BY jobs.position, jobs.id LIMIT $4
@@ -80,6 +82,7 @@ async fn job(db: &Object, shared: &Shared, target: &TargetId, row: &Row) -> Resu
         attempt: count(row, 3)?,
         not_before: get::<Option<i64>>(row, 4)?.map(to_timestamp),
         translation: get::<Option<&str>>(row, 5)?.map(from_json).transpose()?,
+        guidance: get::<Option<&str>>(row, 10)?.map(from_json).transpose()?,
         publications: if begun { publications::of_job(db, id).await? } else { Vec::new() },
     })
 }

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use mynah_domain::{
     AccountId, JobId, JobState, PostId, TargetId, Translation,
     job::{BeforeSkip, RejectedTranslation},
-    ports::ledger::{HeldJobs, JobFilter, JobLine, PublishedJob},
+    ports::ledger::{DecisionLine, HeldJobs, JobFilter, JobLine, PublishedJob},
+    review::{Draft, ReviewAction, ReviewDecision},
 };
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
-    errors::Result,
+    errors::{Error, Result},
     pipeline::Values,
     rows::{count, from_json, get, id, state, storable, target, to_integer, to_timestamp},
 };
@@ -64,7 +65,7 @@ pub(super) async fn jobs(
         conditions.add(
             // `lower` handles only ASCII in this collation; other letters are compared as they are.
             "position($::text in concat_ws(E'\\n', lower((posts.body::json ->> 'text') COLLATE \"C\"), lower(jobs.reason),
-                      lower(coalesce(jobs.translation, jobs.rejected)))) > 0",
+                      lower(coalesce(jobs.translation, jobs.draft, jobs.rejected)))) > 0",
             storable(&words.to_ascii_lowercase()).into_owned(),
         );
     }
@@ -77,7 +78,7 @@ pub(super) async fn jobs(
                       WHERE publications.job = jobs.id AND remote_id IS NOT NULL ORDER BY part),
                 ARRAY(SELECT remote_id FROM publications
                       WHERE publications.job = jobs.id AND remote_id IS NOT NULL ORDER BY part),
-                posts.forgotten_at IS NOT NULL
+                posts.forgotten_at IS NOT NULL, CASE WHEN jobs.state IN ('review', 'skipped') THEN jobs.draft END
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE {} ORDER BY jobs.id {order} LIMIT {}",
         conditions.texts.join(" AND "),
@@ -145,13 +146,27 @@ pub(super) async fn held_since(db: &Object, moment: Timestamp) -> Result<BTreeMa
     let statement = db
         .prepare_cached(
             "SELECT target, count(*), min(updated_at) FROM jobs
-             WHERE stand > 0 AND state = 'held' AND updated_at <= $1 GROUP BY target",
+             WHERE stand > 0 AND state IN ('held', 'review') AND updated_at <= $1 GROUP BY target",
         )
         .await?;
     let held = |row: &Row| {
         Ok((target(row, 0)?, HeldJobs { jobs: count(row, 1)?, oldest: to_timestamp(get(row, 2)?) }))
     };
     db.query(&statement, &[&moment.as_millisecond()]).await?.iter().map(held).collect()
+}
+
+pub(super) async fn decisions(db: &Object, job: JobId) -> Result<Vec<DecisionLine>> {
+    let statement = db
+        .prepare_cached("SELECT at, token, who, action, note FROM decisions WHERE job = $1 ORDER BY token")
+        .await?;
+    let decision = |row: &Row| {
+        let name: &str = get(row, 3)?;
+        let action = ReviewAction::from_name(name)
+            .ok_or_else(|| Error::Unreadable(format!("a decision has an unknown action: {name}")))?;
+        let decision = ReviewDecision { who: get(row, 2)?, action, note: get(row, 4)? };
+        Ok(DecisionLine { at: to_timestamp(get(row, 0)?), token: get(row, 1)?, decision })
+    };
+    db.query(&statement, &[&job.0]).await?.iter().map(decision).collect()
 }
 
 pub(super) async fn post_times(db: &Object, source: &str, limit: usize) -> Result<Vec<Timestamp>> {
@@ -201,6 +216,7 @@ fn line(row: &Row) -> Result<JobLine> {
         raw: get(row, 13)?,
         rejected: get::<Option<&str>>(row, 14)?.map(from_json::<RejectedTranslation>).transpose()?,
         before_skip: get::<Option<&str>>(row, 15)?.map(from_json::<BeforeSkip>).transpose()?,
+        draft: get::<Option<&str>>(row, 19)?.map(from_json::<Box<Draft>>).transpose()?,
         messages: accounts.into_iter().map(AccountId::from).zip(messages.into_iter().map(PostId)).collect(),
     })
 }

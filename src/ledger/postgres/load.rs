@@ -248,6 +248,9 @@ fn entry(row: &Row) -> Result<(JobId, Entry)> {
         translation: None,
         rejected: None,
         before_skip: None,
+        draft: None,
+        guidance: None,
+        decisions: Vec::new(),
     };
     Ok((JobId(get(row, 0)?), entry))
 }

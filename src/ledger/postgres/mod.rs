@@ -60,8 +60,9 @@ use mynah_domain::{
         Clock, Facts, LedgerError, Listing, Retention, Work,
         leases::{HeldLeases, InstanceId},
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
-            NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation, ReservationKey, Spending,
+            Advanced, Change, ChangeError, Checkpoint, DecisionLine, HeldJobs, JobFilter, JobLine,
+            LinePosition, NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation,
+            ReservationKey, Spending,
         },
     },
 };
@@ -313,6 +314,10 @@ impl Listing for PostgresLedger {
 
     async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
         self.call(async move |db| listing::held_since(db, moment).await).await
+    }
+
+    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionLine>, LedgerError> {
+        self.call(async move |db| listing::decisions(db, job).await).await
     }
 
     async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {

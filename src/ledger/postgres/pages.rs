@@ -156,6 +156,9 @@ impl Pages for Timeline<'_> {
             translation: None,
             rejected: None,
             before_skip: None,
+            draft: None,
+            guidance: None,
+            decisions: Vec::new(),
         });
         Ok(())
     }

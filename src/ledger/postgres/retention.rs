@@ -127,10 +127,18 @@ async fn remove_texts(db: &Transaction<'_>, posts: &[Row], now: Timestamp) -> Re
         &[&sources, &ids],
     )
     .await?;
+    db.execute(
+        // What a person writes about a translation may quote it.
+        "UPDATE decisions SET note = NULL FROM UNNEST($1::text[], $2::text[]) AS old (source, id)
+         JOIN jobs ON jobs.source = old.source AND jobs.post = old.id WHERE decisions.job = jobs.id",
+        &[&sources, &ids],
+    )
+    .await?;
     let jobs = db
         .execute(
             // A reason may quote an answer that repeats the text; that of an edited post has only an id.
             "UPDATE jobs SET translation = NULL, engine = NULL, rejected = NULL, before_skip = NULL,
+                             draft = NULL, guidance = NULL,
                              reason = CASE WHEN jobs.kind = 'edited' THEN jobs.reason END
              FROM UNNEST($1::text[], $2::text[]) AS old (source, id)
              WHERE jobs.source = old.source AND jobs.post = old.id",

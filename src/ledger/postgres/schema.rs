@@ -147,4 +147,21 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     ALTER TABLE publications ADD COLUMN cost_service TEXT COLLATE "C";
     "#,
     },
+    // Review by people. The version before this one cannot read the new state.
+    Migration {
+        is_rolling: false,
+        sql: r#"
+    ALTER TABLE jobs ADD COLUMN draft TEXT COLLATE "C";
+    ALTER TABLE jobs ADD COLUMN guidance TEXT COLLATE "C";
+    CREATE TABLE decisions (
+        job    BIGINT NOT NULL,
+        token  BIGINT NOT NULL,
+        at     BIGINT NOT NULL,
+        who    TEXT COLLATE "C",
+        action TEXT COLLATE "C" NOT NULL,
+        note   TEXT COLLATE "C",
+        PRIMARY KEY (job, token)
+    );
+    "#,
+    },
 ];

@@ -29,15 +29,21 @@ const JOBS: &str = "
         last_change = new.last_change,
         translation = coalesce(new.translation, jobs.translation), engine = coalesce(new.engine, jobs.engine),
         rejected = coalesce(new.rejected, jobs.rejected),
-        before_skip = CASE WHEN new.is_skipped THEN new.before_skip ELSE jobs.before_skip END
+        before_skip = CASE WHEN new.is_skipped THEN new.before_skip ELSE jobs.before_skip END,
+        draft = coalesce(new.draft, jobs.draft),
+        guidance = CASE WHEN new.is_guided THEN new.guidance ELSE jobs.guidance END
     FROM UNNEST(
         $1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
         $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::bool[], $15::text[],
-        $16::bigint[], $17::text[], $18::bigint[]
+        $16::bigint[], $17::text[], $18::bigint[], $19::text[], $20::bool[], $21::text[]
     ) AS new (id, state, stand, token, attempt, not_before, kind, reason, updated_at, last_change, translation, engine,
-              rejected, is_skipped, before_skip, old_token, old_state, old_change)
+              rejected, is_skipped, before_skip, old_token, old_state, old_change, draft, is_guided, guidance)
     WHERE jobs.id = new.id AND jobs.token = new.old_token AND jobs.state = new.old_state
       AND jobs.last_change IS NOT DISTINCT FROM new.old_change";
+
+const DECISIONS: &str = "
+    INSERT INTO decisions (job, token, at, who, action, note)
+    SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[])";
 
 const NEW_POSTS: &str = "
     INSERT INTO posts (source, id, position, body, recorded_at, raw, forgotten_at)
@@ -241,8 +247,26 @@ impl Writing<'_> {
                 column!(jobs, |(_, job)| job.version.0),
                 column!(jobs, |(_, job)| job.version.1.as_str()),
                 column!(jobs, |(_, job)| job.version.2),
+                column!(jobs, |(_, job)| job.draft.clone()),
+                column!(jobs, |(_, job)| job.guidance.is_some()),
+                column!(jobs, |(_, job)| job.guidance.clone().flatten()),
             ];
             self.execute(JOBS, Check::Changed(jobs.len()), values).await?;
+            let decisions: Vec<_> = jobs
+                .iter()
+                .flat_map(|(id, job)| job.decisions.iter().map(|(token, at, made)| (id.0, *token, *at, made)))
+                .collect();
+            if !decisions.is_empty() {
+                let values: super::pipeline::Values = vec![
+                    column!(decisions, |(job, ..)| *job),
+                    column!(decisions, |(_, token, ..)| *token),
+                    column!(decisions, |(_, _, at, _)| *at),
+                    column!(decisions, |(.., made)| made.who.as_deref().map(text)),
+                    column!(decisions, |(.., made)| made.action.as_str()),
+                    column!(decisions, |(.., made)| made.note.as_deref().map(text)),
+                ];
+                self.execute(DECISIONS, Check::Changed(decisions.len()), values).await?;
+            }
         }
         let jobs = &batch.new_jobs;
         if !jobs.is_empty() {

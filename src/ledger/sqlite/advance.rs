@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use mynah_domain::{
     JobId, JobState, PostId, TargetId, Translation,
     ports::ledger::{Advanced, Change, ChangeError},
+    review::ReviewDecision,
 };
 use rusqlite::{Connection, ToSql};
 
@@ -52,6 +53,9 @@ fn apply(
     for note in &notes {
         remember(db, id, note)?;
     }
+    if let Some(decision) = change.decision() {
+        add_decision(db, (id, change.token()), decision, now)?;
+    }
     for event in change.events() {
         publications::write(db, id, event, now)?;
     }
@@ -87,7 +91,29 @@ fn remember(db: &Connection, id: JobId, note: &Note<'_>) -> rusqlite::Result<()>
             .prepare_cached("UPDATE jobs SET before_skip = ?2 WHERE id = ?1")?
             .execute((id.0, before.as_ref().map(to_json).transpose()?))
             .map(drop),
+        Note::Draft(draft) => db
+            .prepare_cached("UPDATE jobs SET draft = ?2, guidance = NULL WHERE id = ?1")?
+            .execute((id.0, to_json(draft)?))
+            .map(drop),
+        Note::Guidance(guidance) => db
+            .prepare_cached("UPDATE jobs SET guidance = ?2 WHERE id = ?1")?
+            .execute((id.0, to_json(guidance)?))
+            .map(drop),
     }
+}
+
+/// Records what a person decided about a job that had this token.
+fn add_decision(
+    db: &Connection,
+    (job, token): (JobId, i64),
+    ReviewDecision { who, action, note }: &ReviewDecision,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO decisions (job, token, at, who, action, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((job.0, token, now.as_millisecond(), who, action.as_str(), note))
+    .map(drop)
 }
 
 fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<JobRow>> {

@@ -39,11 +39,12 @@ pub(super) fn open_jobs(
 fn piece() -> String {
     format!(
         "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body, posts.id,
-                EXISTS (SELECT 1 FROM publications WHERE job = jobs.id)
+                EXISTS (SELECT 1 FROM publications WHERE job = jobs.id), jobs.guidance
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE jobs.target = ?1 AND jobs.source = ?2 AND (jobs.position, jobs.id) > (?3, ?4)
            AND jobs.position <= ?5 AND {OPEN}
            AND (jobs.state <> 'held' OR jobs.not_before IS NOT NULL)
+           AND (jobs.state <> 'review' OR jobs.kind IS NULL)
            -- What could not be read has nothing to translate, whatever its job's state.
            AND posts.raw IS NULL
          ORDER BY jobs.position, jobs.id LIMIT ?6",
@@ -93,6 +94,7 @@ fn job(
         attempt: row.get(3)?,
         not_before: row.get::<_, Option<i64>>(4)?.map(to_timestamp),
         translation: row.get_ref(5)?.as_str_or_null()?.map(from_json).transpose()?,
+        guidance: row.get_ref(9)?.as_str_or_null()?.map(from_json).transpose()?,
         publications: if begun { publications::of_job(db, id)? } else { Vec::new() },
     })
 }

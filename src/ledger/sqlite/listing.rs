@@ -6,9 +6,13 @@ use jiff::Timestamp;
 use mynah_domain::{
     AccountId, JobId, JobState, PostId, TargetId, Translation,
     job::{BeforeSkip, RejectedTranslation},
-    ports::ledger::{HeldJobs, JobFilter, JobLine, PublishedJob},
+    ports::ledger::{DecisionLine, HeldJobs, JobFilter, JobLine, PublishedJob},
+    review::{Draft, ReviewAction, ReviewDecision},
 };
-use rusqlite::{Connection, Row, params_from_iter, types::Value};
+use rusqlite::{
+    Connection, Row, params_from_iter,
+    types::{Type, Value},
+};
 
 use super::{
     rows::{count, from_json, state, to_integer, to_json, to_timestamp},
@@ -19,7 +23,7 @@ use super::{
 /// compared as they are.
 const HAS_WORDS: &str =
     "(instr(lower(posts.body ->> '$.text'), ?) > 0 OR instr(lower(coalesce(jobs.reason, '')), ?) > 0
-    OR instr(lower(coalesce(jobs.translation, jobs.rejected, '')), ?) > 0)";
+    OR instr(lower(coalesce(jobs.translation, jobs.draft, jobs.rejected, '')), ?) > 0)";
 
 /// Posts are indexed by source and id. If the source is unknown, all are searched: every source with records has a
 /// checkpoint.
@@ -72,7 +76,7 @@ pub(super) fn jobs(
                 posts.raw, CASE WHEN jobs.translation IS NULL THEN jobs.rejected END, jobs.before_skip,
                 (SELECT json_group_array(json_array(account, remote_id) ORDER BY part) FROM publications
                  WHERE publications.job = jobs.id AND remote_id IS NOT NULL),
-                posts.forgotten_at IS NOT NULL
+                posts.forgotten_at IS NOT NULL, CASE WHEN jobs.state IN ('review', 'skipped') THEN jobs.draft END
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE {} ORDER BY jobs.id {order} LIMIT ?",
         conditions.texts.join(" AND ")
@@ -143,11 +147,26 @@ pub(super) fn held_since(
 ) -> rusqlite::Result<BTreeMap<TargetId, HeldJobs>> {
     let mut statement = db.prepare_cached(&format!(
         "SELECT target, count(*), min(updated_at) FROM jobs
-         WHERE {UNDONE} AND state = 'held' AND updated_at <= ? GROUP BY target"
+         WHERE {UNDONE} AND state IN ('held', 'review') AND updated_at <= ? GROUP BY target"
     ))?;
     let rows = statement.query_map([moment.as_millisecond()], |row| {
         let held = HeldJobs { jobs: count(row, 1)?, oldest: to_timestamp(row.get(2)?) };
         Ok((TargetId::from(row.get_ref(0)?.as_str()?), held))
+    })?;
+    rows.collect()
+}
+
+pub(super) fn decisions(db: &Connection, job: JobId) -> rusqlite::Result<Vec<DecisionLine>> {
+    let mut statement = db
+        .prepare_cached("SELECT at, token, who, action, note FROM decisions WHERE job = ?1 ORDER BY token")?;
+    let rows = statement.query_map([job.0], |row| {
+        let name = row.get_ref(3)?.as_str()?;
+        let action = ReviewAction::from_name(name).ok_or_else(|| {
+            let unknown = format!("a decision has an unknown action: {name}");
+            rusqlite::Error::FromSqlConversionFailure(3, Type::Text, unknown.into())
+        })?;
+        let decision = ReviewDecision { who: row.get(2)?, action, note: row.get(4)? };
+        Ok(DecisionLine { at: to_timestamp(row.get(0)?), token: row.get(1)?, decision })
     })?;
     rows.collect()
 }
@@ -194,6 +213,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<JobLine> {
         raw: row.get(13)?,
         rejected: row.get_ref(14)?.as_str_or_null()?.map(from_json::<RejectedTranslation>).transpose()?,
         before_skip: row.get_ref(15)?.as_str_or_null()?.map(from_json::<BeforeSkip>).transpose()?,
+        draft: row.get_ref(18)?.as_str_or_null()?.map(from_json::<Box<Draft>>).transpose()?,
         messages: from_json::<Vec<(String, String)>>(row.get_ref(16)?.as_str()?)?
             .into_iter()
             .map(|(account, id)| (AccountId::from(account.as_str()), PostId(id)))

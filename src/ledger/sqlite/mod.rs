@@ -48,8 +48,9 @@ use mynah_domain::{
     ports::{
         Clock, Facts, LedgerError, Listing, Retention, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, HeldJobs, JobFilter, JobLine, LinePosition,
-            NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation, ReservationKey, Spending,
+            Advanced, Change, ChangeError, Checkpoint, DecisionLine, HeldJobs, JobFilter, JobLine,
+            LinePosition, NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation,
+            ReservationKey, Spending,
         },
     },
 };
@@ -203,6 +204,10 @@ impl Listing for SqliteLedger {
 
     async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError> {
         self.reader.run(move |db| listing::held_since(db, moment)).await
+    }
+
+    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionLine>, LedgerError> {
+        self.reader.run(move |db| listing::decisions(db, job)).await
     }
 
     async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {

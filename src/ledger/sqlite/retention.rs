@@ -141,10 +141,16 @@ fn remove_texts(db: &Connection, source: &str, id: &PostId, now: Timestamp) -> r
         "UPDATE publications SET text = '' WHERE job IN (SELECT id FROM jobs WHERE source = ?1 AND post = ?2)",
     )?
     .execute([source, &id.0])?;
+    db.prepare_cached(
+        // What a person writes about a translation may quote it.
+        "UPDATE decisions SET note = NULL WHERE job IN (SELECT id FROM jobs WHERE source = ?1 AND post = ?2)",
+    )?
+    .execute([source, &id.0])?;
     let jobs = db
         .prepare_cached(
             // A reason may quote an answer that repeats the text; that of an edited post has only an id.
             "UPDATE jobs SET translation = NULL, engine = NULL, rejected = NULL, before_skip = NULL,
+                             draft = NULL, guidance = NULL,
                              reason = iif(kind = 'edited', reason, NULL)
              WHERE source = ?1 AND post = ?2",
         )?

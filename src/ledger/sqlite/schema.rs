@@ -201,4 +201,19 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE publications ADD COLUMN cost_day TEXT;
     ALTER TABLE publications ADD COLUMN cost_service TEXT;
     ",
+    // Review by people: the translation that waits for one, what they want of the next, and what they decided. A decision
+    // is about the job as it was under a token, and there is one for each token.
+    "
+    ALTER TABLE jobs ADD COLUMN draft TEXT;
+    ALTER TABLE jobs ADD COLUMN guidance TEXT;
+    CREATE TABLE decisions (
+        job    INTEGER NOT NULL REFERENCES jobs (id),
+        token  INTEGER NOT NULL,
+        at     INTEGER NOT NULL,
+        who    TEXT,
+        action TEXT NOT NULL,
+        note   TEXT,
+        PRIMARY KEY (job, token)
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];

@@ -208,7 +208,7 @@ pub(crate) async fn only_a_skip_by_a_person_is_undone_and_the_job_is_as_before<B
         change(&*ledger, job, 0, vec![JobEvent::Skipped(Skip::ByHand)]).await.unwrap();
         let skipped = picture(&*ledger, job.id).await.0;
         let restored = [JobEvent::Restored { translated: false }].into_iter();
-        let restored = restored.chain(skipped.before_skip.map(JobEvent::from)).collect();
+        let restored = restored.chain(skipped.before_skip.and_then(|before| before.event(None))).collect();
         change(&*ledger, job, 0, restored).await.unwrap();
         let is = picture(&*ledger, job.id).await.0;
         assert_eq!(

@@ -8,6 +8,7 @@ pub(crate) mod pages;
 pub(crate) mod publications;
 pub(crate) mod recovery;
 pub(crate) mod retention;
+pub(crate) mod review;
 pub(crate) mod spending;
 
 use std::sync::{Arc, Mutex};
@@ -268,6 +269,13 @@ macro_rules! ledger_contract {
             a_post_with_work_left_is_not_forgotten
             all_versions_of_a_post_are_forgotten_together
             texts_go_when_their_jobs_were_settled_long_ago
+        );
+        $crate::ledger_contract!($bench, review:
+            a_draft_keeps_its_place_until_it_is_set_aside_and_is_published_after_an_approval
+            of_two_decisions_about_one_draft_the_second_is_refused
+            what_a_person_wants_of_the_next_translation_goes_with_the_job
+            a_skipped_draft_waits_again_after_an_undo
+            a_forgotten_post_has_no_draft_and_no_reasons
         );
         $crate::ledger_contract!($bench, spending:
             a_publication_is_charged_with_the_change_that_begins_it

@@ -28,6 +28,8 @@ pub(super) enum Phase {
     Queued,
     /// It is leased to this translator.
     Translating(Arc<str>),
+    /// It waits for a person's approval.
+    Review,
     /// It may be published in its turn.
     Ready,
     /// It is leased to this publisher.
@@ -83,6 +85,7 @@ impl Entry {
         let translated = job.translation.is_some();
         match job.state {
             JobState::Ready | JobState::Unknown | JobState::Publishing => Phase::Ready,
+            JobState::Review => Phase::Review,
             JobState::Held if translated => Phase::Ready,
             _ => Phase::Queued,
         }
@@ -92,7 +95,7 @@ impl Entry {
     pub(super) fn holder(&self) -> Option<&Arc<str>> {
         match &self.phase {
             Phase::Translating(holder) | Phase::Publishing(holder) => Some(holder),
-            Phase::Queued | Phase::Ready | Phase::Delayed(_) => None,
+            Phase::Queued | Phase::Review | Phase::Ready | Phase::Delayed(_) => None,
         }
     }
 

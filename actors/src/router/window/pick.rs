@@ -15,7 +15,7 @@ pub(in crate::router) enum Picked {
     /// Nothing is ready.
     Nothing,
     /// A job that is not one plain message. If `touched`, its publications must be read again.
-    Alone { job: Job, touched: bool },
+    Alone { job: Box<Job>, touched: bool },
     /// Jobs with one part each that no publisher has held yet.
     Batch(Vec<Job>),
 }
@@ -159,7 +159,7 @@ impl Line {
             entry.phase = Phase::Publishing(worker.clone());
             let (job, touched) = (entry.job.clone(), std::mem::replace(&mut entry.touched, true));
             if !plain {
-                return Picked::Alone { job, touched };
+                return Picked::Alone { job: Box::new(job), touched };
             }
             batch.push(job);
         }

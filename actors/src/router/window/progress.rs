@@ -53,7 +53,9 @@ impl Window {
         let at = report.at;
         let Advanced { state, token, attempt } = advanced;
         let entry = self.entry(&report.target, at)?;
-        if (entry.job.state, entry.job.token) == (state, token) {
+        // It changes neither, and no worker has a job in review.
+        let is_set_aside = matches!(report.events.last(), Some(JobEvent::SetAside { .. }));
+        if (entry.job.state, entry.job.token) == (state, token) && !is_set_aside {
             // The same report came before. The job may be on its way to another worker by now.
             return None;
         }
@@ -65,6 +67,14 @@ impl Window {
                 JobEvent::Translated(translation) => {
                     entry.job.translation = Some(translation.clone());
                     entry.panics = 0;
+                }
+                JobEvent::Drafted(_) => {
+                    entry.job.guidance = None;
+                    entry.panics = 0;
+                }
+                JobEvent::SetAside { reason } => {
+                    waits_for_a_person = true;
+                    entry.reason.clone_from(reason);
                 }
                 // Its publisher may be one that this router never leased it to.
                 JobEvent::PartSent { .. } => entry.touched = true,
@@ -129,7 +139,8 @@ impl Window {
     }
 
     /// The heads that have blocked others for longer than `patience`, and how long until the next one has. Time during
-    /// which a job's upstream `is_down` does not count.
+    /// which a job's upstream `is_down` does not count. A head that is in review comes with those in review right behind it:
+    /// together they block what is ready behind them.
     pub(in crate::router) fn overdue(
         &mut self,
         now: Now,
@@ -144,14 +155,15 @@ impl Window {
             let Some((at, head)) = jobs.next() else { continue };
             // A held head waits for a limit of the whole account or of all engines, and is not at fault.
             let is_held = head.job.state == JobState::Held;
-            let fails = matches!(head.phase, Phase::Delayed(_)) && !is_held;
+            let is_in_review = head.phase == Phase::Review;
+            let fails = is_in_review || (matches!(head.phase, Phase::Delayed(_)) && !is_held);
             let is_known = blocking.is_some_and(|(known, _)| known == *at);
             // A job that never failed is no problem, whatever waits behind it; scanning the line for that would be
             // expensive.
             if !(fails || is_known)
                 || is_held
                 || self.accounts.is_blocked(&line.account)
-                || is_down(&head.job)
+                || (!is_in_review && is_down(&head.job))
             {
                 continue;
             }
@@ -166,7 +178,12 @@ impl Window {
             };
             line.blocking = Some((*at, since));
             let left = patience.saturating_sub(now.steady.saturating_duration_since(since));
-            if fails && left.is_zero() {
+            if is_in_review && left.is_zero() {
+                let in_review = line.jobs.values().take_while(|entry| entry.phase == Phase::Review);
+                overdue.extend(
+                    in_review.map(|entry| Overdue { job: entry.job.clone(), reason: entry.reason.clone() }),
+                );
+            } else if fails && left.is_zero() {
                 overdue.push(Overdue { job: head.job.clone(), reason: head.reason.clone() });
             } else if fails {
                 next = Some(next.map_or(left, |next: Duration| next.min(left)));

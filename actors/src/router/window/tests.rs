@@ -32,7 +32,7 @@ fn later(after: Duration) -> Now {
 fn pick(window: &mut Window) -> Option<(Job, bool)> {
     match window.pick_for_publication(&"p#1".into(), &account("es"), 1, none_paused) {
         Picked::Nothing => None,
-        Picked::Alone { job, touched } => Some((job, touched)),
+        Picked::Alone { job, touched } => Some((*job, touched)),
         Picked::Batch(mut row) => row.pop().map(|job| (job, false)),
     }
 }
@@ -63,6 +63,7 @@ fn job(target_name: &str, position: u64) -> Job {
         attempt: 0,
         not_before: None,
         translation: None,
+        guidance: None,
         publications: vec![],
     }
 }
@@ -460,7 +461,7 @@ fn jobs_with_one_part_are_published_together_and_any_other_goes_alone() {
     let row = |window: &mut Window| -> Vec<u64> {
         let picked = match window.pick_for_publication(&"p#1".into(), &account("es"), 2, none_paused) {
             Picked::Nothing => Vec::new(),
-            Picked::Alone { job, .. } => vec![job],
+            Picked::Alone { job, .. } => vec![*job],
             Picked::Batch(row) => row,
         };
         for job in &picked {
@@ -512,7 +513,7 @@ fn publish_next(
 ) -> Vec<(u64, String)> {
     let picked = match window.pick_for_publication(&"p#1".into(), &account("town"), max, is_paused) {
         Picked::Nothing => Vec::new(),
-        Picked::Alone { job, .. } => vec![job],
+        Picked::Alone { job, .. } => vec![*job],
         Picked::Batch(batch) => batch,
     };
     for job in &picked {
@@ -604,7 +605,7 @@ fn a_repeated_report_takes_no_job_from_the_worker_that_holds_it_by_now() {
         1,
         none_paused,
     ) {
-        Picked::Alone { job, .. } => job,
+        Picked::Alone { job, .. } => *job,
         Picked::Batch(mut jobs) => jobs.remove(0),
         Picked::Nothing => panic!("a job is ready"),
     };
@@ -660,4 +661,61 @@ fn what_was_being_loaded_for_a_line_that_was_put_down_does_not_come_into_the_nex
     window.load(&target("es"), vec![job("es", 1)], room, noon());
     assert_eq!(window.depths()[&target("es")], [0; 4]);
     assert_eq!(window.wants(&target("es"), 10), Some((None, 10)));
+}
+
+fn drafted() -> JobEvent {
+    let translation = Translation::by("test", vec!["Hola".into()]);
+    JobEvent::Drafted(Box::new(mynah_domain::review::Draft { translation, doubts: vec![], accepted: None }))
+}
+
+/// A line of four jobs: the first two in review, the third ready, and the last queued.
+fn with_two_in_review() -> Window {
+    let mut window = window(&[("es", &[1, 2, 3, 4])]);
+    let picked = window.pick_for_translation(&"t#1".into(), 3);
+    report(&mut window, &picked[0], drafted(), JobState::Review);
+    report(&mut window, &picked[1], drafted(), JobState::Review);
+    report(&mut window, &picked[2], translated(), JobState::Ready);
+    window
+}
+
+#[test]
+fn jobs_behind_one_in_review_are_translated_and_wait_for_their_turn() {
+    let mut window = with_two_in_review();
+    assert!(pick(&mut window).is_none(), "the first waits for a person");
+    assert_eq!(window.to_publish(&target("es"), true), (0, vec![]), "which is no stall");
+    assert_eq!(window.depths()[&target("es")], [1, 0, 1, 0]);
+    assert_eq!(window.drained(3, none_paused), None, "the last is to be translated");
+    let last = window.pick_for_translation(&"t#1".into(), 1).remove(0);
+    assert_eq!(last.post.position, 4);
+    report(&mut window, &last, drafted(), JobState::Review);
+    let in_review = [(target("es"), 1)].into();
+    assert_eq!(window.drained(3, none_paused), Some(Drained { in_review, ..Drained::default() }));
+}
+
+#[test]
+fn jobs_in_review_give_their_places_up_together_when_what_is_ready_behind_them_waited_for_too_long() {
+    let mut window = with_two_in_review();
+    let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, |_| true);
+    assert_eq!(overdue(&mut window, SECOND).1, Some(60 * SECOND));
+    let (set_aside, _) = overdue(&mut window, 61 * SECOND);
+    let positions: Vec<u64> = set_aside.iter().map(|one| one.job.post.position).collect();
+    assert_eq!(positions, [1, 2]);
+    for Overdue { job, .. } in set_aside {
+        let aside = JobEvent::SetAside { reason: "others waited".into() };
+        let report = JobReport::without_lease(&job, vec![aside]);
+        let advanced = Advanced { state: JobState::Review, token: job.token, attempt: job.attempt };
+        assert!(window.moved(&report, advanced, noon()).is_some());
+    }
+    assert_eq!(pick(&mut window).unwrap().0.post.position, 3);
+}
+
+#[test]
+fn a_job_in_review_blocks_nothing_while_nothing_is_ready_behind_it() {
+    let mut window = window(&[("es", &[1, 2])]);
+    let picked = window.pick_for_translation(&"t#1".into(), 2);
+    for job in &picked {
+        report(&mut window, job, drafted(), JobState::Review);
+    }
+    let (none, next) = window.overdue(later(600 * SECOND), SECOND, |_| false);
+    assert!(none.is_empty() && next.is_none());
 }

@@ -95,6 +95,9 @@ impl Window {
             }
             match line.remaining(patience) {
                 Remaining::Runnable => return None,
+                Remaining::InReview(jobs) => {
+                    drained.in_review.insert(target.clone(), jobs);
+                }
                 Remaining::Stuck(jobs, reason) => {
                     drained.waiting.insert(target.clone(), (jobs, reason));
                 }
@@ -110,6 +113,8 @@ impl Window {
             let mut depths = [0; 4];
             for entry in line.jobs.values() {
                 let column = match entry.phase {
+                    // It waits for no actor; the ledger counts it.
+                    Phase::Review => continue,
                     Phase::Queued | Phase::Delayed(_) => 0,
                     Phase::Translating(_) => 1,
                     Phase::Ready => 2,
@@ -129,6 +134,8 @@ enum Remaining {
     Runnable,
     /// This many stuck jobs, and why the first of them is stuck.
     Stuck(usize, String),
+    /// This many jobs behind one that waits for a person's approval.
+    InReview(usize),
     /// Nothing.
     Nothing,
 }
@@ -136,21 +143,25 @@ enum Remaining {
 impl Line {
     /// What remains. A job with `patience` attempts without success counts as stuck.
     fn remaining(&self, patience: u32) -> Remaining {
-        let mut stuck: Option<(usize, String)> = None;
+        // Without a reason if the first is in review.
+        let mut stuck: Option<(usize, Option<String>)> = None;
         for entry in self.jobs.values() {
             match (&entry.phase, &mut stuck) {
                 // Jobs behind a stuck one wait to keep the order.
+                (Phase::Review, Some(_)) => {}
                 (Phase::Ready | Phase::Delayed(_), Some((waiting, _))) => *waiting += 1,
+                (Phase::Review, None) => stuck = Some((0, None)),
                 (Phase::Delayed(_), None)
                     if entry.job.state == JobState::Held || entry.job.attempt >= patience =>
                 {
-                    stuck = Some((1, entry.reason.clone()));
+                    stuck = Some((1, Some(entry.reason.clone())));
                 }
                 _ => return Remaining::Runnable,
             }
         }
         match stuck {
-            Some((jobs, reason)) => Remaining::Stuck(jobs, reason),
+            Some((jobs, Some(reason))) => Remaining::Stuck(jobs, reason),
+            Some((jobs, None)) => Remaining::InReview(jobs),
             None if self.more || self.loading => Remaining::Runnable,
             None => Remaining::Nothing,
         }

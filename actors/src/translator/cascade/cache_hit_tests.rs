@@ -92,3 +92,52 @@ async fn a_cached_translation_that_does_not_pass_here_is_asked_for_and_held_agai
     assert_eq!(engine.asked(), 1, "only what did not pass was asked for");
     assert!(tasks[1].troubles.is_empty() && tasks[1].rejected.is_none());
 }
+
+#[actix_rt::test]
+async fn a_translation_that_waits_for_an_approval_is_used_for_no_other_post() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cascade, _) = with_cache(&folder);
+    let engine = Rc::new(FixedEngine::new("Plantamos muchos árboles"));
+    let engines: [Rc<dyn Engine>; 1] = [engine.clone()];
+    let text = "We planted many trees";
+    let reviewed = || {
+        let target = Target { review: mynah_domain::review::ReviewPolicy::Always, ..fixtures::target() };
+        Task::new(&fixtures::post(1, text), Vec::new(), target)
+    };
+    for (asked, task) in [(1, reviewed()), (2, reviewed()), (3, task(text)), (3, reviewed())] {
+        let mut tasks = [task];
+        cascade.translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
+        assert!(tasks[0].translated_text().is_some());
+        assert_eq!(engine.asked(), asked);
+    }
+}
+
+#[actix_rt::test]
+async fn a_person_who_wants_another_translation_gets_none_from_the_cache_and_the_engine_they_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cascade, _) = with_cache(&folder);
+    let [one, two] = ["one", "two"]
+        .map(|name| Rc::new(FixedEngine::new("Plantamos muchos árboles").that_takes_advice().named(name)));
+    let engines: [Rc<dyn Engine>; 2] = [one.clone(), two.clone()];
+    let guided = |hint: Option<&str>, engine: Option<&str>| {
+        let [hint, engine] = [hint, engine].map(|text| text.map(str::to_owned));
+        let mut task = task("We planted many trees");
+        task.guidance = Some(Box::new(mynah_domain::review::Guidance { hint, engine }));
+        task
+    };
+    let asks = [
+        (task("We planted many trees"), (1, 0)),
+        (task("We planted many trees"), (1, 0)),
+        (guided(None, None), (2, 0)),
+        (guided(Some("say “sembrar”"), Some("two")), (2, 1)),
+        // It is not among the target's engines any more.
+        (guided(None, Some("gone")), (3, 1)),
+    ];
+    for (task, asked) in asks {
+        let mut tasks = [task];
+        cascade.translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
+        assert!(tasks[0].translated_text().is_some());
+        assert_eq!((one.asked(), two.asked()), asked);
+    }
+    assert_eq!(two.items()[0].advice, ["a person who read it asks for this: say “sembrar”"]);
+}

@@ -139,9 +139,12 @@ impl<'a> Calls<'a> {
         for (Wanted { task, lead }, answer) in batch.into_iter().zip(reply.items) {
             match answer {
                 Ok(text) => match judge(tasks, task, text, &self.revision, takes_advice) {
-                    Judged::Taken(text) => landings.extend(lead.map(|lead| (lead, text))),
+                    Judged::Taken(text) if tasks[task].may_be_cached() => {
+                        landings.extend(lead.map(|lead| (lead, text)));
+                    }
                     Judged::Again => again.push(Wanted { task, lead }),
-                    Judged::GivenUp => {}
+                    // Dropping the lead lets others ask for themselves.
+                    Judged::Taken(_) | Judged::GivenUp => {}
                 },
                 Err(ItemError::NotReached) => not_reached.push(Wanted { task, lead }),
                 // A model may fail once and succeed the next time, but it repeats its refusals.
@@ -267,8 +270,8 @@ impl<'a> Calls<'a> {
     /// Accepts the engine's earlier answer that was only too long, if there is one; otherwise records the trouble.
     pub(super) fn settle(&self, task: &mut Task, lead: Option<Lead>, trouble: impl FnOnce(&mut Task, &str)) {
         match (task.unanswered(&self.revision), lead) {
-            (Some(text), Some(lead)) => lead.land(text),
-            (Some(_), None) => {}
+            (Some(text), Some(lead)) if task.may_be_cached() => lead.land(text),
+            (Some(_), _) => {}
             (None, _) => trouble(task, self.engine.name()),
         }
     }

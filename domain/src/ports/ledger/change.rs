@@ -3,7 +3,9 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::{JobEvent, JobId, JobState, budget::OverBudget, ports::leases::LeaseName};
+use crate::{
+    JobEvent, JobId, JobState, budget::OverBudget, ports::leases::LeaseName, review::ReviewDecision,
+};
 
 /// A change to one job: all of its events or none.
 ///
@@ -24,6 +26,7 @@ pub struct Change {
     token: i64,
     new_token: Option<i64>,
     events: Vec<JobEvent>,
+    decision: Option<ReviewDecision>,
 }
 
 impl Change {
@@ -31,13 +34,19 @@ impl Change {
     /// leases.
     pub fn new(job: JobId, token: i64, events: Vec<JobEvent>) -> Self {
         let leases = events.iter().any(JobEvent::leases);
-        Self { job, token, new_token: leases.then(|| draw_after(token)), events }
+        Self { job, token, new_token: leases.then(|| draw_after(token)), events, decision: None }
     }
 
     /// Creates a change that takes the job from its current worker: the job gets a new token, although it is not
     /// leased.
     pub fn revoking(job: JobId, token: i64, events: Vec<JobEvent>) -> Self {
-        Self { job, token, new_token: Some(token.saturating_add(1)), events }
+        Self { job, token, new_token: Some(token.saturating_add(1)), events, decision: None }
+    }
+
+    /// Creates a change that a person decided about a draft. The decision is recorded with it. The job gets a new token, so
+    /// that another person who looked at the same draft cannot decide about it, too.
+    pub fn decided(job: JobId, token: i64, events: Vec<JobEvent>, decision: ReviewDecision) -> Self {
+        Self { decision: Some(decision), ..Self::revoking(job, token, events) }
     }
 
     /// The job to change.
@@ -58,6 +67,11 @@ impl Change {
     /// What happened, in order.
     pub fn events(&self) -> &[JobEvent] {
         &self.events
+    }
+
+    /// The decision of a person that led to it.
+    pub fn decision(&self) -> Option<&ReviewDecision> {
+        self.decision.as_ref()
     }
 
     /// Identifies a repeat of this change: the ledger stores the fingerprint of the last change with each job. It is
@@ -151,6 +165,16 @@ mod tests {
         assert_ne!(one.new_token(), other.new_token());
         assert_eq!(Change::new(JobId(1), 7, vec![JobEvent::Published]).new_token(), None);
         assert_eq!(Change::revoking(JobId(1), 7, vec![JobEvent::Untouched]).new_token(), Some(8));
+    }
+
+    #[test]
+    fn a_decision_replaces_the_token_that_the_person_looked_at() {
+        let decision = |who: &str| {
+            let (who, action) = (Some(who.to_owned()), crate::review::ReviewAction::Approve);
+            Change::decided(JobId(1), 7, vec![], ReviewDecision { who, action, note: None })
+        };
+        assert_eq!((decision("ana").token(), decision("ana").new_token()), (7, Some(8)));
+        assert_ne!(decision("ana").fingerprint(), decision("ben").fingerprint());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::LedgerError;
 use crate::{
     AccountId, JobId, JobState, Post, PostId, TargetId, Translation,
     job::{BeforeSkip, RejectedTranslation},
+    review::{Draft, ReviewDecision},
 };
 
 /// Queries for people, which never decide about work. The results may lag behind by a moment.
@@ -33,15 +34,29 @@ pub trait Listing: Send + Sync {
     /// How many jobs are in each state, by target.
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError>;
 
-    /// The jobs that have been held since `moment` or longer, by target.
+    /// The jobs that have been held, or in review, since `moment` or longer, by target.
     async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError>;
+
+    /// What people decided about the drafts of a job, in order.
+    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionLine>, LedgerError>;
 
     /// When the last `limit` recorded posts of a source were published there, in the source's order, last first. Posts
     /// without their texts count, too.
     async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError>;
 }
 
-/// The held jobs of a target.
+/// A decision on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecisionLine {
+    /// When it was made.
+    pub at: Timestamp,
+    /// The token of the job that the person looked at.
+    pub token: i64,
+    /// The decision; without its note if the texts of the post were removed.
+    pub decision: ReviewDecision,
+}
+
+/// The jobs of a target that are held or in review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldJobs {
     /// How many there are.
@@ -100,6 +115,8 @@ pub struct JobLine {
     pub translation: Option<Translation>,
     /// The last translation that is not published as it is, for a job without a translation.
     pub rejected: Option<RejectedTranslation>,
+    /// The translation that waits for a person, or waited when the job was skipped.
+    pub draft: Option<Box<Draft>>,
     /// Its parts that are known to be on an account, in order: the account, and the message's id there.
     pub messages: Vec<(AccountId, PostId)>,
     /// What it was before a person skipped it, unless it was in its line.

@@ -16,7 +16,7 @@ mod work;
 pub use change::{Advanced, Change, ChangeError};
 pub use checkpoint::{Backfill, Checkpoint, Mark};
 pub use facts::Facts;
-pub use listing::{HeldJobs, JobFilter, JobLine, Listing, PublishedJob};
+pub use listing::{DecisionLine, HeldJobs, JobFilter, JobLine, Listing, PublishedJob};
 pub use page::{Raw, RecordPage, RecordPost, Recorded, edited_reason};
 pub use retention::{NotForgotten, Removed, Retention};
 pub use spending::{Reservation, ReservationKey, Spending};

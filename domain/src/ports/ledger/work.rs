@@ -53,7 +53,8 @@ pub trait Work: Send + Sync {
     /// Up to `limit` jobs of a target's line that are not settled, in order and starting behind `after`. Only jobs
     /// whose whole stretch of the timeline is recorded are returned, to keep the order. A backfill of one source never
     /// delays the jobs of another. A job that is held until a time stays in its line; a job that waits for a person
-    /// does not, nor does one whose post could not be read.
+    /// does not, nor does one whose post could not be read. A job in review stays in its line until it is
+    /// [set aside](crate::JobEvent::SetAside).
     async fn open_jobs(
         &self,
         target: &TargetId,
