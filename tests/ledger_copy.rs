@@ -53,6 +53,9 @@ fn ledger(path: &Path, jobs: u32) {
          INSERT INTO versions VALUES ('x:town', '1', '1'), ('x:town', 'edited', '1');
          INSERT INTO checkpoints VALUES ('x:town', '{{\"watermark\":{{\"id\":\"{jobs}\",\"position\":{jobs}}}}}');
          INSERT INTO facts VALUES ('paused:x:es', 'yes');
+         INSERT INTO users VALUES ('ana', 'Ana', 'review', 'hash', 1);
+         INSERT INTO decisions (at, who, action, job, subject, detail) VALUES (1, 'Ana', 'skip', 1, 'x:es', ''),
+                                                                              (2, NULL, 'pause', NULL, 'poller', '');
          COMMIT;"
     ))
     .unwrap();
@@ -110,7 +113,7 @@ fn a_copy_that_was_killed_goes_on_and_both_agree() {
     let tables =
         |out: &str| out.lines().filter(|line| line.contains("sha256")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(tables(&out), tables(&again));
-    assert_eq!(tables(&out).len(), 9);
+    assert_eq!(tables(&out).len(), 11);
     // New jobs are numbered behind the old ones.
     let name = to.rsplit('/').next().unwrap();
     let next = server.sql(

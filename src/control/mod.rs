@@ -8,6 +8,7 @@
 //! - [`overview`]: the health of accounts and engines, and what is degraded.
 //! - [`instances`]: which instances share the ledger, and what each holds.
 //! - [`news`]: lets all instances do what one was asked.
+//! - [`people`]: the users, and what people decided.
 //! - [`reloads`]: how the last reloads went.
 //! - [`measure`]: collects measurements.
 //! - [`vitals`]: checks whether the service can work right now.
@@ -22,6 +23,7 @@ pub mod measure;
 pub mod names;
 pub mod news;
 pub mod overview;
+pub mod people;
 pub mod reloads;
 pub mod vitals;
 pub mod wire;

@@ -2,6 +2,7 @@
 //! only data, whatever it contains.
 
 mod money;
+mod people;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -15,6 +16,9 @@ use mynah_domain::{
 use serde::{Deserialize, Serialize};
 
 pub use money::{BudgetState, CostLine, Costs, CostsQuery, Spent, SpentOn};
+pub use people::{
+    Decision, Decisions, DecisionsQuery, Identity, LogIn, NewToken, NewUser, RemovedUser, Token, User, Users,
+};
 
 use crate::{alerts::Severity, networks::Networks};
 

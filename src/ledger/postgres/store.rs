@@ -8,6 +8,7 @@ use mynah_domain::PostId;
 use super::{
     super::decision::stand_of,
     batch::{Batch, Entry, Part, PartChange},
+    decisions,
     errors::Result,
     fences::{self, Fences},
     pipeline::Pipeline,
@@ -122,6 +123,7 @@ pub(super) async fn store(db: &Object, batch: &mut Batch, fences: &Fences) -> Re
     writing.parts(batch).await?;
     writing.settled(batch).await?;
     writing.spending(batch).await?;
+    writing.decisions(batch).await?;
     let Writing { pipeline, checks } = writing;
     let answers = match pipeline.run().await {
         // Another process added the same post or part. What was read is outdated.
@@ -333,6 +335,13 @@ impl Writing<'_> {
 }
 
 impl Writing<'_> {
+    async fn decisions(&mut self, batch: &Batch) -> Result<()> {
+        if batch.decisions.is_empty() {
+            return Ok(());
+        }
+        self.execute(decisions::RECORD, Check::Nothing, decisions::values(&batch.decisions)).await
+    }
+
     async fn spending(&mut self, batch: &Batch) -> Result<()> {
         let book = &batch.book;
         if !book.is_changed() {

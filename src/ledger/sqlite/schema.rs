@@ -201,4 +201,35 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE publications ADD COLUMN cost_day TEXT;
     ALTER TABLE publications ADD COLUMN cost_service TEXT;
     ",
+    // People: who may use this Mynah, by the hash of a random token; and browsers in which they have logged in, which are valid
+    // as long as the user has the same token.
+    "
+    CREATE TABLE users (
+        key   TEXT PRIMARY KEY,
+        name  TEXT NOT NULL,
+        role  TEXT NOT NULL,
+        token TEXT NOT NULL,
+        since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sessions (
+        id       TEXT PRIMARY KEY,
+        user_key TEXT NOT NULL,
+        token    TEXT NOT NULL,
+        until    INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_of_user ON sessions (user_key, until);
+    ",
+    // Who decided what.
+    "
+    CREATE TABLE decisions (
+        id      INTEGER PRIMARY KEY AUTOINCREMENT,
+        at      INTEGER NOT NULL,
+        who     TEXT,
+        action  TEXT NOT NULL,
+        job     INTEGER,
+        subject TEXT NOT NULL,
+        detail  TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX decisions_by_time ON decisions (at);
+    ",
 ];
