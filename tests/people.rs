@@ -2,6 +2,12 @@
 //! else may do anything.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+#[path = "support/instances.rs"]
+mod instances;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+#[path = "support/postgres.rs"]
+mod postgres;
 mod support;
 
 use std::{
@@ -9,6 +15,8 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
+use instances::Cluster;
+use postgres::Server;
 use serde_json::{Value, json};
 use support::{PATIENCE, Running, Town, numbered, run, run_json};
 
@@ -196,9 +204,17 @@ async fn a_session_lasts_until_log_out_or_until_its_user_is_removed() {
 
     let cookie = log_in(address, "review er", &review).cookie();
     assert_eq!(get(address, "/api/jobs", &cookie), 200);
+    let mut log = TcpStream::connect(address).unwrap();
+    log.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(log, "GET /events HTTP/1.1\r\nHost: {address}\r\n{cookie}\r\n\r\n").unwrap();
+    let mut status = [0; 12];
+    log.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
     run(&town, &["users", "remove", "Review ER", "--yes"]).assert_success();
     assert_eq!(get(address, "/api/jobs", &cookie), 401, "removed while logged in");
     assert_eq!(get(address, "/api/jobs", &bearer(&review)), 401);
+    // The log ends for whoever is removed.
+    log.read_to_end(&mut Vec::new()).unwrap();
     let cookie = log_in(address, "look er", &look).cookie();
     let renewed = run_json(&town, &["users", "renew", "look er"]);
     assert_eq!(get(address, "/api/jobs", &cookie), 401, "renewed while logged in");
@@ -291,4 +307,30 @@ async fn users_are_added_with_and_without_a_service_and_decisions_name_them() {
     let decisions = run_json(&town, &["decisions"]);
     assert_eq!(decisions["decisions"][0]["who"], "admin");
     assert_eq!(running.terminate(), Some(0));
+}
+
+#[actix_rt::test]
+async fn whoever_one_instance_removes_is_refused_by_all_at_once() {
+    let Some(server) = Server::shared() else { return };
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    town.environment.push(("MYNAH_ADMIN_TOKEN".into(), ADMIN.into()));
+    let cluster = Cluster::new(town, server.database());
+    let (one, two) = (cluster.start("one").await, cluster.start("two").await);
+    let [first, second] = [&one, &two].map(|instance| instance.admin().unwrap());
+    let ana = json!({"name": "Ana", "role": "look"}).to_string();
+    let added = ask(first, "POST", "/api/users", &[JSON, &bearer(ADMIN)], &ana).json();
+    let token = added["token"].as_str().unwrap();
+    let cookie = log_in(second, "ana", token).cookie();
+    assert_eq!(get(second, "/api/jobs", &cookie), 200);
+    assert_eq!(get(second, "/api/jobs", &bearer(token)), 200);
+    let removed = ask(first, "POST", "/api/users/ANA/remove", &[JSON, &bearer(ADMIN)], "{}");
+    assert_eq!(removed.status, 200, "{}", removed.body);
+    assert_eq!(get(second, "/api/jobs", &cookie), 401);
+    assert_eq!(get(second, "/api/jobs", &bearer(token)), 401);
+    let decisions = ask(second, "GET", "/api/decisions", &[&bearer(ADMIN)], "").json();
+    let last = &decisions["decisions"][0];
+    assert_eq!((&last["who"], &last["action"]), (&json!("admin"), &json!("remove_user")));
+    for instance in [one, two] {
+        assert_eq!(instance.running.terminate(), Some(0));
+    }
 }

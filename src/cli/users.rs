@@ -110,7 +110,6 @@ pub(super) async fn users(args: UsersArgs, json: bool, settings: &Settings) -> R
     Ok(())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Work(error.to_string())
 }

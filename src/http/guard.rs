@@ -146,6 +146,11 @@ async fn body_of(request: &mut ServiceRequest) -> Result<Bytes, Refusal> {
     Ok(body.freeze())
 }
 
+/// Whether a body is empty or JSON.
+fn is_json(body: &[u8]) -> bool {
+    body.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
 /// Whether anybody may make this request.
 fn is_open(method: &Method, path: &str) -> bool {
     endpoints::is_open(method, path) || page::is_part(path)
@@ -189,11 +194,18 @@ async fn admit(request: &mut ServiceRequest, connection: &Connection) -> Result<
     };
     rules.permit(request.path())?;
     rules.host(request.headers())?;
+    if !endpoints::has(request.method(), request.path()) {
+        return Err(Refusal::Method);
+    }
     if !is_open(request.method(), request.path()) {
         identify(request, &rules, &identities, peer.ip()).await?;
     }
     rules.judge(request.method(), request.headers())?;
     let body = body_of(request).await?;
+    // What no handler reads must be what it claims to be, too.
+    if *request.method() == Method::POST && !is_json(&body) {
+        return Err(Refusal::NotJson);
+    }
     request.set_payload(body.into());
     match request.path() {
         ALIVE => Ok(()),

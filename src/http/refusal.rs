@@ -32,6 +32,8 @@ pub(super) enum Refusal {
     ForeignOrigin,
     #[error("a POST needs `Content-Type: application/json`")]
     ContentType,
+    #[error("the body is not JSON; send JSON, or no body if none is needed")]
+    NotJson,
     #[error("the body is larger than 16 KiB; name fewer jobs at once, or use a filter")]
     TooLarge,
     #[error("the body did not arrive completely in time; send it without delay")]
@@ -45,7 +47,7 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Self::NoHost => StatusCode::BAD_REQUEST,
+            Self::NoHost | Self::NotJson => StatusCode::BAD_REQUEST,
             Self::ForeignHost | Self::ForeignOrigin | Self::Role { .. } => StatusCode::FORBIDDEN,
             Self::Token | Self::LogIn => StatusCode::UNAUTHORIZED,
             Self::NotVerified => StatusCode::SERVICE_UNAVAILABLE,

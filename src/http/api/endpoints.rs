@@ -131,6 +131,12 @@ async fn check(
     next.call(request).await
 }
 
+/// Whether there is an endpoint with this method, if there is any with this path.
+pub(in crate::http) fn has(method: &Method, path: &str) -> bool {
+    let mut with_path = ENDPOINTS.iter().filter(|one| ResourceDef::new(one.path).is_match(path)).peekable();
+    with_path.peek().is_none() || with_path.any(|one| one.method == *method || *method == Method::HEAD)
+}
+
 /// The methods of the endpoints with this path, for the header `Allow`.
 pub(in crate::http) fn allowed(path: &str) -> String {
     let has_path = |one: &&Endpoint| ResourceDef::new(one.path).is_match(path);
@@ -194,6 +200,9 @@ mod tests {
 
     #[test]
     fn a_refused_method_is_answered_with_those_that_are_allowed() {
+        assert!(has(&Method::POST, "/api/session") && !has(&Method::PUT, "/api/session"));
+        assert!(!has(&Method::POST, "/api/jobs") && has(&Method::POST, "/api/pauses/all"));
+        assert!(has(&Method::POST, "/no/such/path"), "it is not found");
         assert_eq!(allowed("/api/session"), "GET, POST");
         assert_eq!(allowed("/api/pauses/x:town_es/resume"), "POST");
         assert_eq!(allowed("/dashboard.js"), "GET");
