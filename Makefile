@@ -40,6 +40,25 @@ test-models: setup setup-models ## Run the tests on real translation models
 test-engines: setup setup-llama ## Run the tests on an engine's real server (llama.cpp)
 	MYNAH_TEST_ENGINES=required cargo test --workspace --locked --features failpoints --test llama $(ARGS)
 
+SCHEMATHESIS := target/schemathesis
+.PHONY: test-api
+test-api: setup-schemathesis ## Hold the admin API against its description (schemathesis; API_EXAMPLES=30 requests for each endpoint)
+	cargo build --workspace --locked --features failpoints
+	MYNAH=target/debug/mynah SCHEMATHESIS=$(SCHEMATHESIS)/bin/schemathesis tests/api.sh
+
+.PHONY: setup-schemathesis
+setup-schemathesis:
+	@[ -x $(SCHEMATHESIS)/bin/schemathesis ] || { \
+	    if ! python3 -c 'import ensurepip' 2>/dev/null; then \
+	        if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	        echo "installing: python3-venv"; \
+	        $$sudo apt-get update -qq; \
+	        $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
+	    fi; \
+	    echo "installing: schemathesis"; \
+	    python3 -m venv $(SCHEMATHESIS) && $(SCHEMATHESIS)/bin/pip install --quiet schemathesis==4.32.5; \
+	}
+
 .PHONY: build
 build: setup ## Build the optimized binary, target/release/mynah
 	cargo build --release --locked --bin mynah

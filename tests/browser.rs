@@ -192,11 +192,18 @@ async fn service(posts: usize, hostile: Option<&str>) -> (Town, Running, String)
 }
 
 async fn enter_token(browser: &Browser) {
+    log_in(browser, "admin", TOKEN).await;
+}
+
+async fn log_in(browser: &Browser, name: &str, token: &str) {
     browser
         .until("the page asks for the token", "return !document.getElementById('token-form').hidden")
         .await;
+    let named = browser.page.find(Locator::Id("name")).await.unwrap();
+    named.clear().await.unwrap();
+    named.send_keys(name).await.unwrap();
     let form = browser.page.find(Locator::Id("token")).await.unwrap();
-    form.send_keys(TOKEN).await.unwrap();
+    form.send_keys(token).await.unwrap();
     browser.page.find(Locator::Css("#token-form button")).await.unwrap().click().await.unwrap();
     browser
         .until(
@@ -294,6 +301,55 @@ async fn the_dashboard_restarts_and_resizes_a_service_under_load_and_nothing_is_
 /// translations are held.
 const HOSTILE: &str = "Hello <script>window.harmed = 1</script><img src=x onerror=\"window.harmed = 1\"> \
                        \u{1b}[31mred\u{1b}]0;harmed\u{7} \u{202E}gnihtyna $ONE $TWO";
+
+/// A script that lists the buttons that a person sees in the sections of the page.
+const BUTTONS: &str = "[...document.querySelectorAll('main button')].filter(one => one.offsetParent !== null)\
+                       .map(one => (one.getAttribute('aria-label') ?? one.textContent).split(' ')[0])";
+
+#[actix_rt::test]
+async fn the_dashboard_shows_who_is_logged_in_and_only_what_they_may_do() {
+    let (town, running, address) = service(3, Some(HOSTILE)).await;
+    town.until_published("es", 3).await;
+    let token = |name: &str, role: &str| {
+        let added =
+            Output::from(town.command(&["users", "add", name, "--role", role, "--json"]).output().unwrap());
+        added.assert_success();
+        serde_json::from_str::<Value>(&added.out).unwrap()["token"].as_str().unwrap().to_owned()
+    };
+    let (ana, ben) = (token("Ana", "look"), token("Ben", "review"));
+    let browser = Browser::show_on(Screen::Phone).await;
+    browser.page.goto(&address).await.unwrap();
+    log_in(&browser, "ana", &ana).await;
+    let jobs = "return document.querySelectorAll('#jobs tr').length > 0 \
+                && document.querySelectorAll('#actors tr').length > 0";
+    browser.until("the jobs and actors", jobs).await;
+    assert_eq!(browser.text("#who-name").await, "Ana (look)");
+    assert_eq!(browser.js(&format!("return {BUTTONS}")).await, json!([]));
+    browser.assert_fits_a_phone().await;
+    let secrets = "return document.cookie + JSON.stringify(sessionStorage) + JSON.stringify(localStorage)";
+    assert_eq!(browser.js(secrets).await, "{}{}", "no script can read the session");
+
+    browser.page.find(Locator::Id("log-out")).await.unwrap().click().await.unwrap();
+    browser
+        .until(
+            "the page forgets everything",
+            "return !document.getElementById('token-form').hidden && !document.querySelector('#jobs tr, #actors tr')",
+        )
+        .await;
+    log_in(&browser, "Ben", &ben).await;
+    browser.until("the jobs and actors", jobs).await;
+    assert_eq!(browser.text("#who-name").await, "Ben (review)");
+    let kinds = format!("return [...new Set({BUTTONS})].sort()");
+    assert_eq!(browser.js(&kinds).await, json!(["retry", "skip"]));
+
+    let removed = town.command(&["users", "remove", "ben", "--yes"]).output().unwrap();
+    Output::from(removed).assert_success();
+    browser
+        .until("whoever is removed must log in", "return !document.getElementById('token-form').hidden")
+        .await;
+    browser.close().await;
+    assert_eq!(running.terminate(), Some(0));
+}
 
 #[actix_rt::test]
 async fn the_dashboard_requires_the_token_and_a_hostile_post_harms_neither_page_nor_terminal() {

@@ -64,6 +64,20 @@ fn without_times(mut jobs: Value) -> Value {
     jobs
 }
 
+/// An answer about users or decisions, without times and tokens.
+fn without_chance(answer: &str) -> Value {
+    let mut answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    for list in ["users", "decisions"] {
+        for one in answer[list].as_array_mut().into_iter().flatten() {
+            one.as_object_mut().unwrap().retain(|key, _| key != "since" && key != "at");
+        }
+    }
+    if let Some(answer) = answer.as_object_mut() {
+        answer.remove("token");
+    }
+    answer
+}
+
 /// The answer to a pause or a resume. Only a service tries credentials.
 fn without_tries(answer: &str) -> Value {
     let mut answer: Value = serde_json::from_str(answer).unwrap_or_default();
@@ -210,6 +224,24 @@ async fn every_option_means_the_same_with_a_service_and_on_the_ledger_alone() {
         assert_eq!(outcomes[0], outcomes[1], "{command:?} {args:?}");
     }
 
+    for (command, args) in [
+        (&["users", "add"] as &[&str], &["Ana", "--role", "look"] as &[&str]),
+        (&["users", "add"], &["ANA", "--role", "steer"]),
+        (&["users", "renew"], &["ana"]),
+        (&["users", "renew"], &["nobody"]),
+        (&["users", "list"], &[]),
+        (&["users", "remove"], &["ana", "--yes"]),
+        (&["users", "remove"], &["ana", "--yes"]),
+        (&["users", "list"], &[]),
+        (&["decisions"], &["--limit", "2"]),
+        (&["decisions"], &["--before", "3"]),
+    ] {
+        test(command, args);
+        let [alone, served] = both(&[command, args, &["--json"]].concat());
+        let outcomes = [alone, served].map(|output| (output.code, without_chance(&output.out)));
+        assert_eq!(outcomes[0], outcomes[1], "{command:?} {args:?}");
+    }
+
     for (command, options) in tested {
         assert_eq!(options_of(&town, command), options, "every option of {command:?} is tested");
     }
@@ -320,6 +352,8 @@ async fn a_closed_pipe_is_no_crash_and_ends_a_command_without_an_end() {
         (&["health"], 0),
         (&["status"], 0),
         (&["costs"], 0),
+        (&["decisions"], 0),
+        (&["users", "list"], 0),
         (&["costs", "--csv"], 0),
         (&["jobs", "retry", "9999"], 1),
         (&["nonsense"], 2),

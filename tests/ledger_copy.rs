@@ -50,11 +50,14 @@ fn ledger(path: &Path, jobs: u32) {
                                      ('2026-11-27', 'x:town', '', 'x', 'read', 5000, 1);
          INSERT INTO reservations VALUES (-7, '2026-11-27', 'x:town', 'x:es', 'gemini', 'translate', 300, 1);
          UPDATE jobs SET draft = '{{\"translation\":{{\"parts\":[\"Hola\"],\"engine\":\"test\"}}}}', guidance = '{{}}' WHERE id = 1;
-         INSERT INTO decisions VALUES (1, 6, 5, 'ana', 'approve', 'a' || char(0) || 'b'), (1, 7, 6, NULL, 'edit', NULL);
+         INSERT INTO draft_decisions VALUES (1, 6, 5, 'ana', 'approve', 'a' || char(0) || 'b'), (1, 7, 6, NULL, 'edit', NULL);
          INSERT INTO settled VALUES ('x:es', 'published', {jobs});
          INSERT INTO versions VALUES ('x:town', '1', '1'), ('x:town', 'edited', '1');
          INSERT INTO checkpoints VALUES ('x:town', '{{\"watermark\":{{\"id\":\"{jobs}\",\"position\":{jobs}}}}}');
          INSERT INTO facts VALUES ('paused:x:es', 'yes');
+         INSERT INTO users VALUES ('ana', 'Ana', 'review', 'hash', 1);
+         INSERT INTO decisions (at, who, action, job, subject, detail) VALUES (1, 'Ana', 'skip', 1, 'x:es', ''),
+                                                                              (2, NULL, 'pause', NULL, 'poller', '');
          COMMIT;"
     ))
     .unwrap();
@@ -112,7 +115,7 @@ fn a_copy_that_was_killed_goes_on_and_both_agree() {
     let tables =
         |out: &str| out.lines().filter(|line| line.contains("sha256")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(tables(&out), tables(&again));
-    assert_eq!(tables(&out).len(), 10);
+    assert_eq!(tables(&out).len(), 12);
     // New jobs are numbered behind the old ones.
     let name = to.rsplit('/').next().unwrap();
     let next = server.sql(

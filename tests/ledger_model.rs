@@ -424,7 +424,7 @@ impl<P: Place> Pair<'_, P> {
             self.promises.published(id, &parts)?;
         }
         for id in (1..).take(model.jobs.len()).map(JobId) {
-            let made = real.decisions(id).await.map_err(broken)?;
+            let made = real.draft_decisions(id).await.map_err(broken)?;
             let made: Vec<_> = made.into_iter().map(|made| ((id, made.token), made.decision)).collect();
             let expected = model.decisions.range((id, i64::MIN)..=(id, i64::MAX));
             let expected: Vec<_> = expected.map(|(key, decision)| (*key, decision.clone())).collect();

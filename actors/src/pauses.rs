@@ -8,7 +8,8 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use mynah_domain::{
     TargetId,
-    ports::{Facts, LedgerError},
+    people::Author,
+    ports::{Decisions, Facts, LedgerError},
 };
 use tokio::sync::watch;
 
@@ -107,12 +108,18 @@ pub async fn recall(
     Ok(paused)
 }
 
-/// Records in the ledger whether `what` is paused.
+/// Records in the ledger whether `what` is paused, and who decided it.
 ///
 /// # Errors
 /// If the ledger cannot be written.
-pub async fn note(ledger: &dyn Facts, what: &Paused, paused: bool) -> Result<(), LedgerError> {
-    ledger.remember(&what.fact(), if paused { "yes" } else { "no" }).await
+pub async fn note(
+    ledger: &dyn Decisions,
+    what: &Paused,
+    paused: bool,
+    author: &Author,
+) -> Result<(), LedgerError> {
+    let (value, action) = if paused { ("yes", "pause") } else { ("no", "resume") };
+    ledger.remember_decided(&what.fact(), value, author.decides(action, what.to_string())).await
 }
 
 #[cfg(test)]

@@ -11,11 +11,13 @@ use mynah_domain::{
     backoff::Backoff,
     budget::{Charge, OverBudget},
     caps::Spent,
+    people::{DecisionRecord, Session, TokenHash, User, UserName},
     ports::{
-        Facts, LedgerError, Listing, Retention, Spending, Work,
+        Decisions, Facts, LedgerError, Listing, People, Retention, Spending, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, DecisionLine, HeldJobs, JobFilter, JobLine,
-            LinePosition, NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation,
+            Advanced, Change, ChangeError, Checkpoint, DraftDecision, HeldJobs, JobFilter, JobLine,
+            LinePosition, ListedDecision, NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
+            Reservation,
             ReservationKey,
         },
     },
@@ -178,8 +180,8 @@ impl<L: Listing> Listing for Retrying<L> {
         self.retry(async || self.ledger.held_since(moment).await).await
     }
 
-    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionLine>, LedgerError> {
-        self.retry(async || self.ledger.decisions(job).await).await
+    async fn draft_decisions(&self, job: JobId) -> Result<Vec<DraftDecision>, LedgerError> {
+        self.retry(async || self.ledger.draft_decisions(job).await).await
     }
 
     async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {
@@ -233,6 +235,74 @@ impl<L: Spending> Spending for Retrying<L> {
 
     async fn charges(&self, since: Date) -> Result<Vec<Charge>, LedgerError> {
         self.retry(async || self.ledger.charges(since).await).await
+    }
+}
+
+#[async_trait(?Send)]
+impl<L: People> People for Retrying<L> {
+    async fn users(&self) -> Result<Vec<User>, LedgerError> {
+        self.retry(async || self.ledger.users().await).await
+    }
+
+    async fn add_user(&self, user: User, record: DecisionRecord) -> Result<bool, LedgerError> {
+        self.retry(async || self.ledger.add_user(user.clone(), record.clone()).await).await
+    }
+
+    async fn renew_user(
+        &self,
+        name: &UserName,
+        token: TokenHash,
+        record: DecisionRecord,
+    ) -> Result<bool, LedgerError> {
+        self.retry(async || self.ledger.renew_user(name, token, record.clone()).await).await
+    }
+
+    async fn remove_user(&self, name: &UserName, record: DecisionRecord) -> Result<bool, LedgerError> {
+        self.retry(async || self.ledger.remove_user(name, record.clone()).await).await
+    }
+
+    async fn open_session(&self, session: Session, now: Timestamp) -> Result<(), LedgerError> {
+        self.retry(async || self.ledger.open_session(session.clone(), now).await).await
+    }
+
+    async fn session(&self, id: TokenHash) -> Result<Option<Session>, LedgerError> {
+        self.retry(async || self.ledger.session(id).await).await
+    }
+
+    async fn close_session(&self, id: TokenHash) -> Result<(), LedgerError> {
+        self.retry(async || self.ledger.close_session(id).await).await
+    }
+}
+
+#[async_trait(?Send)]
+impl<L: Decisions> Decisions for Retrying<L> {
+    async fn advance_decided(
+        &self,
+        changes: Arc<[Change]>,
+        records: Arc<[DecisionRecord]>,
+    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+        self.persist(async || self.ledger.advance_decided(changes.clone(), records.clone()).await).await
+    }
+
+    async fn remember_decided(
+        &self,
+        key: &str,
+        value: &str,
+        record: DecisionRecord,
+    ) -> Result<(), LedgerError> {
+        self.retry(async || self.ledger.remember_decided(key, value, record.clone()).await).await
+    }
+
+    async fn record_decision(&self, record: DecisionRecord) -> Result<(), LedgerError> {
+        self.retry(async || self.ledger.record_decision(record.clone()).await).await
+    }
+
+    async fn decisions(&self, before: Option<i64>, limit: usize) -> Result<Vec<ListedDecision>, LedgerError> {
+        self.retry(async || self.ledger.decisions(before, limit).await).await
+    }
+
+    async fn forget_decisions(&self, moment: Timestamp) -> Result<u64, LedgerError> {
+        self.retry(async || self.ledger.forget_decisions(moment).await).await
     }
 }
 

@@ -12,13 +12,15 @@
 //! - [`text`]: masking what must not change, splitting what is too long.
 //! - [`gate`]: the checks that a translation must pass before it may be published, one file per rule.
 //! - [`money`], [`budget`], [`tariff`]: amounts, the most that may be spent, and what engines charge.
+//! - [`people`]: users, roles, sessions, and what people decided.
+//! - [`people`]: users, roles, sessions, and what people decided.
 //! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of caps, retries and circuit breakers.
 //! - [`adaptive_limit`], [`batch_sizer`]: the arithmetic of how many calls a service gets at once, and how much is in
 //!   each.
 //! - [`fair_share`], [`lease_term`]: the arithmetic of how instances share the work, and for how long one relies on a
 //!   lease.
-//! - [`ports`]: `Source`, `MediaFetcher`, `Engine`, `Destination`, `Ledger` (`Work`, `Listing`, `Facts`, `Retention`),
-//!   `Leases`, `SharedCache`, `Clock`.
+//! - [`ports`]: `Source`, `MediaFetcher`, `Engine`, `Destination`, `Ledger` (`Work`, `Listing`, `Facts`, `Retention`,
+//!   `Spending`, `People`, `Decisions`), `Leases`, `SharedCache`, `Clock`.
 
 pub mod account;
 pub mod adaptive_limit;
@@ -40,6 +42,7 @@ pub mod language;
 pub mod lease_term;
 pub mod money;
 pub mod network;
+pub mod people;
 pub mod ports;
 pub mod post;
 pub mod publication;

@@ -1,4 +1,4 @@
-//! Removes the texts of old posts while the service runs: a few at a time, with room for other work in between. Only when the
+//! Removes the texts of old posts, and old decisions of people, while the service runs: a few at a time, with room for other work in between. Only when the
 //! ledger's file is rewritten afterwards does publishing wait.
 
 use std::{
@@ -43,9 +43,20 @@ impl Retention {
                     Ok(posts) => info!(posts = posts; "old texts removed"),
                     Err(error) => warn!(reason:% = error; "text removal failed"),
                 }
+                match self.forget_decisions().await {
+                    Ok(0) => {}
+                    Ok(decisions) => info!(decisions = decisions; "old decisions removed"),
+                    Err(error) => warn!(reason:% = error; "decision removal failed"),
+                }
                 actix_rt::time::sleep(INTERVAL).await;
             }
         })
+    }
+
+    /// Removes all decisions that are too old. Returns how many.
+    async fn forget_decisions(&self) -> Result<u64, LedgerError> {
+        let Ok(before) = self.clock.now().checked_sub(self.keep) else { return Ok(0) };
+        self.ledger.forget_decisions(before).await
     }
 
     /// Removes all texts that are too old. Returns of how many posts.

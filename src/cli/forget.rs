@@ -5,7 +5,7 @@ use clap::Args;
 use mynah_domain::ports::Ledger;
 use serde_json::json;
 
-use super::{Failure, confirm::confirm, jobs, print_json, print_line, reach::Reach};
+use super::{Failure, confirm::confirm, jobs, print_json, print_line, reach::Reach, users};
 use crate::{
     control::{
         forget,
@@ -47,6 +47,11 @@ pub(super) async fn forget(args: ForgetArgs, json: bool, settings: &Settings) ->
 async fn on_ledger(ledger: &dyn Ledger, posts: &[String], settings: &Settings) -> Result<Forgotten, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
     let outcome = forget::forget(ledger, posts).await.map_err(|error| failed(&error))?;
+    let author = users::author();
+    for post in &outcome.forgotten {
+        let record = author.decides("forget_post", post.post.as_str());
+        ledger.record_decision(record).await.map_err(|error| failed(&error))?;
+    }
     if !outcome.forgotten.is_empty() {
         forget::remove_cache(&settings.data_dir).map_err(|error| {
             failed(&format!("the texts are removed from the ledger, but the cache has translations: {error}"))

@@ -14,7 +14,7 @@ use super::{
     confirm::confirm,
     print_json, print_line,
     reach::{self, Reach},
-    table,
+    table, users,
 };
 use crate::{
     control::{
@@ -331,8 +331,9 @@ async fn on_ledger(
 ) -> Result<Outcome, Failure> {
     let chosen =
         choose(choice, decision, &Names::of(settings)).map_err(|error| Failure::Work(error.to_string()))?;
+    let author = users::author();
     let act = async |jobs: Vec<JobId>| -> Result<_, LedgerError> {
-        Ok(router::decide(ledger, &jobs, decision).await?.0)
+        Ok(router::decide(ledger, &jobs, decision, &author).await?.0)
     };
     decide_all(ledger, chosen, act).await.map_err(|error| Failure::Work(error.to_string()))
 }

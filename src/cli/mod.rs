@@ -12,6 +12,7 @@ mod check;
 mod compare;
 mod confirm;
 mod costs;
+mod decisions;
 mod demo;
 mod forget;
 mod health;
@@ -40,6 +41,7 @@ mod summary;
 mod table;
 mod tally;
 mod trial;
+mod users;
 
 use std::{ffi::OsString, fmt, process::ExitCode};
 
@@ -80,6 +82,7 @@ Examples:
   mynah reload                                apply changed settings without a stop
   mynah jobs --state held,failed              list the jobs that need your attention
   mynah review                                list the translations that wait for your approval
+  mynah users add ana --role review           let Ana decide about jobs, with a token of her own
   mynah models pull es de                     download models that translate on this machine
   mynah backup backup.sqlite                  copy the ledger, while the service runs
   mynah completions bash                      print completions for a shell
@@ -153,6 +156,10 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Show the translations that wait for your approval; approve, edit or skip them, or have them translated again
     Review(review::ReviewArgs),
+    /// Add, list, renew and remove the people who may use this service
+    Users(users::UsersArgs),
+    /// Show who decided what: retries, skips, pauses, users
+    Decisions(decisions::DecisionsArgs),
     /// Remove all texts of posts from the record, for good; nothing is published twice because of it
     Forget(forget::ForgetArgs),
     /// List, download and remove the models of the engine `firefox`
@@ -285,6 +292,8 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Resume(pause) => pause::pause(&pause, Action::Resume, json, &local()?).await,
         Command::Jobs(jobs) => jobs::jobs(jobs, json, &local()?).await,
         Command::Review(args) => review::review(args, json, &local()?).await,
+        Command::Users(users) => users::users(users, json, &local()?).await,
+        Command::Decisions(decisions) => decisions::decisions(&decisions, json, &local()?).await,
         Command::Forget(forget) => forget::forget(forget, json, &local()?).await,
         Command::Models(command) => models::models(command, args, json).await,
         Command::Backup(backup) => backup::back_up(&backup, json, &local()?),

@@ -3,13 +3,13 @@
 
 use clap::Args;
 use mynah_actors::pauses;
-use mynah_domain::ports::Facts;
+use mynah_domain::ports::Ledger;
 use serde_json::json;
 
 use super::{
     Failure, print_json, print_line,
     reach::{self, Reach},
-    table,
+    table, users,
 };
 use crate::{
     control::{
@@ -86,7 +86,7 @@ fn refused(tried: &[Tried]) -> Result<(), Failure> {
 }
 
 async fn on_ledger(
-    ledger: &dyn Facts,
+    ledger: &dyn Ledger,
     what: Option<&str>,
     action: Action,
     settings: &Settings,
@@ -94,8 +94,11 @@ async fn on_ledger(
     let names = Names::of(settings);
     let failed = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
     if let Some(what) = what {
+        let author = users::author();
         for what in names.to_pause(what).map_err(|error| failed(&error))? {
-            pauses::note(ledger, &what, action == Action::Pause).await.map_err(|error| failed(&error))?;
+            pauses::note(ledger, &what, action == Action::Pause, &author)
+                .await
+                .map_err(|error| failed(&error))?;
         }
     }
     let all = names.pausable();

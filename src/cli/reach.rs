@@ -164,7 +164,9 @@ impl Client {
 fn refused(answer: &Answer) -> Failure {
     if answer.status == 401 {
         return Failure::Work(
-            "the service requires its token: set MYNAH_ADMIN_TOKEN to the same value".into(),
+            "the service requires a token: set MYNAH_ADMIN_TOKEN to the same value as for the service, or to the token of a \
+            user (`mynah users`)"
+                .into(),
         );
     }
     if let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) {

@@ -404,7 +404,7 @@ impl<'a> Office<'a> {
 
 async fn decide(ledger: &dyn Ledger, review: Result<Review, ReviewError>) -> Result<Decided, Failure> {
     let review = review.map_err(|error| failed(&error))?;
-    let reviewed = router::review(ledger, &[review]).await;
+    let reviewed = router::review(ledger, &[review], Timestamp::now()).await;
     let (reviewed, _) = reviewed.map_err(|error| Failure::Work(error.to_string()))?;
     decided(reviewed.into_iter().next()).map_err(|error| failed(&error))
 }
@@ -545,7 +545,7 @@ fn described(draft: &Draft) -> String {
     if !draft.decisions.is_empty() {
         write(format_args!("\nDECISIONS\n"));
     }
-    for wire::DecisionRecord { at, who, action, note } in &draft.decisions {
+    for wire::DraftDecision { at, who, action, note } in &draft.decisions {
         let who = who.as_deref().unwrap_or("somebody");
         let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
         write(format_args!("  {at:.0}  {}  {}{}\n", action.as_str(), printable(who), printable(&note)));

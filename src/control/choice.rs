@@ -135,6 +135,7 @@ mod tests {
     use mynah_actors::router::{self, Refusal};
     use mynah_domain::{
         AccountId, Hold, JobEvent, Post, PostId, PostKind, PublicationKey, TargetId, Translation,
+        people::Author,
         ports::{
             SystemClock,
             ledger::{Change, Checkpoint, RecordPage, RecordPost},
@@ -178,6 +179,10 @@ mod tests {
         (ledger, all.into_iter().map(|job| job.id).collect())
     }
 
+    fn nobody() -> Author {
+        Author { who: None, at: Timestamp::UNIX_EPOCH }
+    }
+
     #[actix_rt::test]
     async fn any_number_of_jobs_is_changed_a_page_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
@@ -186,14 +191,14 @@ mod tests {
         let mut pages = Vec::new();
         let outcome = decide_all(&*ledger, chosen, async |page: Vec<JobId>| {
             pages.push(page.len());
-            let decided = router::decide(&*ledger, &page, Decision::Skip).await?;
+            let decided = router::decide(&*ledger, &page, Decision::Skip, &nobody()).await?;
             Ok::<_, LedgerError>(decided.0)
         });
         let outcome = outcome.await.unwrap();
         assert_eq!((outcome.changed, outcome.refused_in_all), (1201, 0));
         assert_eq!(pages, [500, 500, 201]);
         let again = decide_all(&*ledger, Chosen::Ids(jobs), async |page: Vec<JobId>| {
-            Ok::<_, LedgerError>(router::decide(&*ledger, &page, Decision::Skip).await?.0)
+            Ok::<_, LedgerError>(router::decide(&*ledger, &page, Decision::Skip, &nobody()).await?.0)
         });
         let again = again.await.unwrap();
         assert_eq!((again.changed, again.refused.len(), again.refused_in_all), (0, PAGE, 1201));
@@ -235,7 +240,8 @@ mod tests {
                 token = ledger.advance([change].into()).await.unwrap().remove(0).unwrap().token;
             }
         }
-        let decide = async |decision: Decision| router::decide(&*ledger, &jobs, decision).await.unwrap();
+        let decide =
+            async |decision: Decision| router::decide(&*ledger, &jobs, decision, &nobody()).await.unwrap();
         let (skipped, _) = decide(Decision::Skip).await;
         let outcomes: Vec<_> = skipped.into_iter().map(|(_, outcome)| outcome).collect();
         let in_progress = Refusal::PastSkipping(JobState::Translating);

@@ -8,6 +8,7 @@
 //! - [`overview`]: the health of accounts and engines, and what is degraded.
 //! - [`instances`]: which instances share the ledger, and what each holds.
 //! - [`news`]: lets all instances do what one was asked.
+//! - [`people`]: the users, and what people decided.
 //! - [`reloads`]: how the last reloads went.
 //! - [`review`]: drafts, and decisions of people about them.
 //! - [`measure`]: collects measurements.
@@ -23,6 +24,7 @@ pub mod measure;
 pub mod names;
 pub mod news;
 pub mod overview;
+pub mod people;
 pub mod reloads;
 pub mod review;
 pub mod vitals;

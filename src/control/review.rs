@@ -108,7 +108,7 @@ impl Desk<'_> {
     /// There is no such job, or the ledger cannot be read.
     pub async fn show(&self, job: i64) -> Result<wire::Draft, ReviewError> {
         let line = self.job(job).await?;
-        let decisions = self.ledger.decisions(line.id).await?;
+        let decisions = self.ledger.draft_decisions(line.id).await?;
         let target = self.targets.iter().find(|target| target.id == line.target);
         let post = match target {
             Some(target) => self.ledger.post(&target.source.name, &line.post).await?,
@@ -141,7 +141,7 @@ impl Desk<'_> {
             accepted: draft.and_then(|draft| draft.accepted.clone()),
             decisions: decisions
                 .into_iter()
-                .map(|made| wire::DecisionRecord {
+                .map(|made| wire::DraftDecision {
                     at: made.at,
                     who: made.decision.who,
                     action: made.decision.action,

@@ -2,6 +2,7 @@
 //! only data, whatever it contains.
 
 mod money;
+mod people;
 mod review;
 
 use std::{collections::BTreeMap, fmt};
@@ -16,8 +17,11 @@ use mynah_domain::{
 use serde::{Deserialize, Serialize};
 
 pub use money::{BudgetState, CostLine, Costs, CostsQuery, Spent, SpentOn};
+pub use people::{
+    Decision, Decisions, DecisionsQuery, Identity, LogIn, NewToken, NewUser, RemovedUser, Token, User, Users,
+};
 pub use review::{
-    Again, Approve, Decided, DecisionRecord, Draft, DraftLine, DraftQuery, Drafts, Edit, Finding, MediumText,
+    Again, Approve, Decided, Draft, DraftDecision, DraftLine, DraftQuery, Drafts, Edit, Finding, MediumText,
     Part, Passage, Skip,
 };
 

@@ -1,11 +1,17 @@
 //! The error answers of the admin API: a status, and the reason as JSON.
 
-use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+};
 use mynah_actors::supervision::supervisor::NoSuchActor;
 use mynah_domain::ports::LedgerError;
 
 use super::refusal::Refusal;
-use crate::control::{InvalidRequest, review::ReviewError, wire::Problem};
+use crate::control::{InvalidRequest, people::PeopleError, review::ReviewError, wire::Problem};
 
 /// An error answer.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +22,8 @@ pub(super) enum ApiError {
     BadRequest(String),
     #[error("{0}")]
     NotFound(String),
+    #[error("{0}")]
+    Conflict(String),
     #[error("{0}")]
     Unavailable(String),
     #[error("{0}")]
@@ -45,12 +53,56 @@ impl From<NoSuchActor> for ApiError {
     }
 }
 
+impl From<PeopleError> for ApiError {
+    fn from(error: PeopleError) -> Self {
+        let sentence = error.to_string();
+        match error {
+            PeopleError::Name(_) | PeopleError::Reserved => Self::BadRequest(sentence),
+            PeopleError::Taken(_) | PeopleError::TooMany => Self::Conflict(sentence),
+            PeopleError::Unknown(_) => Self::NotFound(sentence),
+            PeopleError::NoRandomness => Self::Unavailable(sentence),
+            PeopleError::Ledger(error) => Self::Ledger(error),
+        }
+    }
+}
+
+impl ApiError {
+    /// The answer, with the headers that the refusal needs.
+    pub(super) fn response(&self) -> HttpResponse {
+        let findings = match self {
+            Self::Review(ReviewError::Findings(findings)) => findings.clone(),
+            _ => Vec::new(),
+        };
+        let mut answer =
+            HttpResponse::build(self.status_code()).json(Problem { error: self.to_string(), findings });
+        let header = match self {
+            Self::Refused(Refusal::TooMany) => Some((RETRY_AFTER, HeaderValue::from_static("60"))),
+            Self::Refused(Refusal::Token) => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            _ => None,
+        };
+        if let Some((name, value)) = header {
+            answer.headers_mut().insert(name, value);
+        }
+        answer
+    }
+
+    /// The same, with another header.
+    pub(super) fn response_with(&self, name: HeaderName, value: &str) -> HttpResponse {
+        let mut answer = self.response();
+        if let Ok(value) = HeaderValue::from_str(value) {
+            answer.headers_mut().insert(name, value);
+        }
+        answer
+    }
+}
+
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Refused(refusal) => refusal.status(),
             Self::BadRequest(_) | Self::Review(ReviewError::Invalid(_)) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) | Self::Review(ReviewError::NoSuchJob) => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Review(ReviewError::Refused(_)) => StatusCode::CONFLICT,
             Self::Review(ReviewError::Findings(_)) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -59,10 +111,6 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let findings = match self {
-            Self::Review(ReviewError::Findings(findings)) => findings.clone(),
-            _ => Vec::new(),
-        };
-        HttpResponse::build(self.status_code()).json(Problem { error: self.to_string(), findings })
+        self.response()
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpMessage as _, HttpResponse, ResponseError as _,
+    Error, HttpMessage as _,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -24,56 +24,56 @@ use actix_web::{
     web::{self, Bytes, BytesMut},
 };
 use futures_util::StreamExt as _;
-use secrecy::{ExposeSecret as _, SecretString};
-use subtle::ConstantTimeEq as _;
 
 use super::{
-    ARRIVAL_TIMEOUT, MAX_BODY, connections::Connection, error::ApiError, page, rates::Rates, refusal::Refusal,
+    ARRIVAL_TIMEOUT, MAX_BODY, api::endpoints, connections::Connection, error::ApiError,
+    identity::Identities, page, rates::Rates, refusal::Refusal,
 };
 
 /// Paths for monitors, without a token: they reveal only whether the service is healthy.
-const OPEN: [&str; 2] = [ALIVE, "/ready"];
+const MONITORED: [&str; 2] = [ALIVE, "/ready"];
 
 /// The path that reports only that the process is alive.
 const ALIVE: &str = "/health";
 
+/// Says where a browser's request comes from.
+const FETCH_SITE: &str = "Sec-Fetch-Site";
+
 /// The rules for the bound address.
 pub(super) struct Rules {
     bound: SocketAddr,
-    token: Option<SecretString>,
     rates: Rates,
 }
 
 impl Rules {
-    pub(super) fn new(bound: SocketAddr, token: Option<SecretString>) -> Self {
-        Self { bound, token, rates: Rates::new() }
+    pub(super) fn new(bound: SocketAddr) -> Self {
+        Self { bound, rates: Rates::new() }
     }
 
-    /// Whether a request may pass, by its head and the rate limits.
-    fn pass(&self, request: &ServiceRequest, from: IpAddr) -> Result<(), Refusal> {
-        let (now, guesses) = (Instant::now(), request.headers().contains_key(header::AUTHORIZATION));
-        let permitted = match request.path() {
+    /// Takes a permit for a request, if there is one.
+    fn permit(&self, path: &str) -> Result<(), Refusal> {
+        let permitted = match path {
             // A frequent liveness probe must never fail.
             ALIVE => true,
-            path if OPEN.contains(&path) => self.rates.permit_monitor(),
+            path if MONITORED.contains(&path) => self.rates.permit_monitor(),
             _ => self.rates.permit(),
         };
-        if !permitted || (guesses && !self.rates.may_guess(from, now)) {
-            return Err(Refusal::TooMany);
-        }
-        let verdict = self.judge(request.method(), request.path(), request.headers());
-        if guesses && verdict == Err(Refusal::Token) {
-            self.rates.guessed_wrong(from, now);
-        }
-        verdict
+        if permitted { Ok(()) } else { Err(Refusal::TooMany) }
     }
 
-    /// Whether a request may pass, by its head alone.
-    fn judge(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Whether to check a token from this address.
+    pub(super) fn may_guess(&self, from: IpAddr, now: Instant) -> bool {
+        self.rates.may_guess(from, now)
+    }
+
+    /// Records a wrong token from this address.
+    pub(super) fn guessed_wrong(&self, from: IpAddr, now: Instant) {
+        self.rates.guessed_wrong(from, now);
+    }
+
+    /// Whether a request with this head may pass, whoever sent it.
+    fn judge(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = self.host(headers)?;
-        if !OPEN.contains(&path) && !page::is_part(path) {
-            self.check_token(headers)?;
-        }
         if *method == Method::GET || *method == Method::HEAD {
             return Ok(());
         }
@@ -85,6 +85,9 @@ impl Rules {
             if own.is_none_or(|(_, authority)| !authority.eq_ignore_ascii_case(host)) {
                 return Err(Refusal::ForeignOrigin);
             }
+        }
+        if headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
+            return Err(Refusal::ForeignOrigin);
         }
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -110,23 +113,6 @@ impl Rules {
         let ours = name.eq_ignore_ascii_case("localhost")
             || address.is_some_and(|ip| ip.is_loopback() || ip == self.bound.ip());
         if ours { Ok(host) } else { Err(Refusal::ForeignHost) }
-    }
-
-    fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(token) = &self.token else {
-            return Ok(());
-        };
-        let offered = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let offered = offered.and_then(|value| value.split_once(' '));
-        let Some((_, offered)) = offered.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
-            return Err(Refusal::Token);
-        };
-        // In constant time, so that its duration does not reveal how much of a guess is right.
-        if bool::from(offered.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())) {
-            Ok(())
-        } else {
-            Err(Refusal::Token)
-        }
     }
 }
 
@@ -160,19 +146,70 @@ async fn body_of(request: &mut ServiceRequest) -> Result<Bytes, Refusal> {
     Ok(body.freeze())
 }
 
+/// Whether a body is empty or JSON.
+fn is_json(body: &[u8]) -> bool {
+    body.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
+/// Whether anybody may make this request.
+fn is_open(method: &Method, path: &str) -> bool {
+    endpoints::is_open(method, path) || page::is_part(path)
+}
+
+/// Finds out who sent a request, and notes it for whoever handles it.
+async fn identify(
+    request: &ServiceRequest,
+    rules: &Rules,
+    identities: &Identities,
+    from: IpAddr,
+) -> Result<(), Refusal> {
+    let (now, guesses) = (Instant::now(), request.headers().contains_key(header::AUTHORIZATION));
+    if guesses && !rules.may_guess(from, now) {
+        return Err(Refusal::TooMany);
+    }
+    match identities.caller(request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            Ok(())
+        }
+        Err(refusal) => {
+            if guesses && refusal == Refusal::Token {
+                rules.guessed_wrong(from, now);
+            }
+            Err(refusal)
+        }
+    }
+}
+
 /// Whether a request may pass, once it has arrived completely.
 async fn admit(request: &mut ServiceRequest, connection: &Connection) -> Result<(), Refusal> {
     connection.has_request();
     // Without rules, everything is refused.
-    let (Some(rules), Some(peer)) = (request.app_data::<web::Data<Rules>>(), request.peer_addr()) else {
+    let (rules, identities) = (
+        request.app_data::<web::Data<Rules>>().cloned(),
+        request.app_data::<web::Data<Identities>>().cloned(),
+    );
+    let (Some(rules), Some(identities), Some(peer)) = (rules, identities, request.peer_addr()) else {
         return Err(Refusal::Token);
     };
-    rules.pass(request, peer.ip())?;
+    rules.permit(request.path())?;
+    rules.host(request.headers())?;
+    if !endpoints::has(request.method(), request.path()) {
+        return Err(Refusal::Method);
+    }
+    if !is_open(request.method(), request.path()) {
+        identify(request, &rules, &identities, peer.ip()).await?;
+    }
+    rules.judge(request.method(), request.headers())?;
     let body = body_of(request).await?;
+    // What no handler reads must be what it claims to be, too.
+    if *request.method() == Method::POST && !is_json(&body) {
+        return Err(Refusal::NotJson);
+    }
     request.set_payload(body.into());
     match request.path() {
         ALIVE => Ok(()),
-        path => connection.start_handling(OPEN.contains(&path)),
+        path => connection.start_handling(MONITORED.contains(&path)),
     }
 }
 
@@ -193,13 +230,11 @@ pub(super) async fn guard(
 }
 
 fn refuse(request: ServiceRequest, refusal: Refusal) -> ServiceResponse<BoxBody> {
-    let mut answer: HttpResponse = ApiError::Refused(refusal).error_response();
-    if refusal == Refusal::TooMany {
-        answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("60"));
-    }
-    if refusal == Refusal::Token {
-        answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-    }
+    let error = ApiError::Refused(refusal);
+    let answer = match refusal {
+        Refusal::Method => error.response_with(header::ALLOW, &endpoints::allowed(request.path())),
+        _ => error.response(),
+    };
     request.into_response(answer)
 }
 
@@ -209,8 +244,8 @@ mod tests {
 
     use super::*;
 
-    fn rules(bound: &str, token: Option<&str>) -> Rules {
-        Rules::new(bound.parse().unwrap(), token.map(|token| token.to_owned().into()))
+    fn rules(bound: &str) -> Rules {
+        Rules::new(bound.parse().unwrap())
     }
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -228,7 +263,7 @@ mod tests {
     fn on_loopback_only_loopback_names_are_accepted() {
         let reads = |hosts: &[&str]| {
             let pairs: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
-            rules(LOOPBACK, None).judge(&Method::GET, "/api/jobs", &headers(&pairs))
+            rules(LOOPBACK).judge(&Method::GET, &headers(&pairs))
         };
         for host in
             ["localhost", "localhost:7878", "127.0.0.1:7878", "LOCALHOST:1", "[::1]:7878", "127.8.9.1"]
@@ -251,27 +286,23 @@ mod tests {
 
     #[test]
     fn on_other_addresses_the_token_decides_not_the_name() {
-        let judge = |path: &str, authorization: Option<&str>| {
-            let mut pairs = vec![("host", "mynah.example")];
-            pairs.extend(authorization.map(|value| ("authorization", value)));
-            rules("0.0.0.0:7878", Some("hush")).judge(&Method::GET, path, &headers(&pairs))
-        };
-        assert_eq!(judge("/api/actors", Some("Bearer hush")), Ok(()));
-        assert_eq!(judge("/api/actors", Some("bearer hush")), Ok(()));
-        for wrong in
-            [None, Some("hush"), Some("Basic hush"), Some("Bearer hus"), Some("Bearer hushh"), Some("Bearer")]
-        {
-            assert_eq!(judge("/api/actors", wrong), Err(Refusal::Token), "{wrong:?}");
-            assert_eq!(judge("/health", wrong), Ok(()));
+        let judged = rules("0.0.0.0:7878").judge(&Method::GET, &headers(&[("host", "mynah.example")]));
+        assert_eq!(judged, Ok(()));
+        for open in ["/health", "/ready", "/", "/dashboard.js"] {
+            assert!(is_open(&Method::GET, open), "{open}");
         }
-        assert_eq!(judge("/health/", None), Err(Refusal::Token));
+        for closed in ["/api/actors", "/health/", "/%68ealth", "/api/session", "/dashboard.js/", "/events"] {
+            assert!(!is_open(&Method::GET, closed), "{closed}");
+        }
+        assert!(is_open(&Method::POST, "/api/session"));
+        assert!(!is_open(&Method::POST, "/health"));
     }
 
     #[test]
     fn a_foreign_page_cannot_change_anything() {
         let judge = |method: Method, pairs: &[(&str, &str)]| {
             let pairs = [&[("host", "127.0.0.1:7878")], pairs].concat();
-            rules(LOOPBACK, None).judge(&method, "/api/jobs/skip", &headers(&pairs))
+            rules(LOOPBACK).judge(&method, &headers(&pairs))
         };
         assert_eq!(judge(Method::POST, &[JSON]), Ok(()));
         assert_eq!(judge(Method::POST, &[JSON, ("origin", "http://127.0.0.1:7878")]), Ok(()));
@@ -291,6 +322,12 @@ mod tests {
             assert_eq!(judge(Method::POST, &[("content-type", kind)]), Err(Refusal::ContentType), "{kind}");
         }
         assert_eq!(judge(Method::POST, &[]), Err(Refusal::ContentType));
+        for site in ["cross-site", "same-site"] {
+            assert_eq!(judge(Method::POST, &[JSON, ("sec-fetch-site", site)]), Err(Refusal::ForeignOrigin));
+        }
+        for site in ["same-origin", "none"] {
+            assert_eq!(judge(Method::POST, &[JSON, ("sec-fetch-site", site)]), Ok(()));
+        }
         for method in [Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH] {
             assert_eq!(judge(method, &[JSON]), Err(Refusal::Method));
         }

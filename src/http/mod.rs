@@ -1,7 +1,7 @@
 //! Operators must be able to inspect and control a service even if half of it is dead, and nobody else may. The admin
 //! API runs on its own thread and shares only handles with the pipeline.
 //!
-//! - [`guard`]: access rules.
+//! - [`guard`]: access rules; [`identity`]: who calls.
 //! - [`rates`]: rate limits.
 //! - [`connections`]: deadlines and limits for connections.
 //! - [`refusal`], [`error`]: error answers.
@@ -16,6 +16,7 @@ mod api;
 mod connections;
 mod error;
 mod guard;
+mod identity;
 mod page;
 mod rates;
 mod ready;
@@ -187,14 +188,16 @@ pub async fn serve(
 ) -> Result<Admin, AdminError> {
     let did_not_start = |error: &dyn std::fmt::Display| AdminError::Start(error.to_string());
     let bound = listener.local_addr().map_err(|error| did_not_start(&error))?;
-    let rules = guard::Rules::new(bound, settings.token.clone());
+    let rules = guard::Rules::new(bound);
+    let ledger = control.overview.ledger.clone();
+    let identities = identity::Identities::new(settings.token.as_ref(), ledger, bound.port());
     let (started, starting) = oneshot::channel();
     let (ended, ending) = oneshot::channel();
     thread::Builder::new()
         .name("admin".into())
         .spawn(move || {
             actix_rt::System::new().block_on(async move {
-                match server(listener, rules, control) {
+                match server(listener, rules, identities, control) {
                     Ok(server) => {
                         // If the receiver is gone, the server ends with its handle.
                         let _ = started.send(Ok(server.handle()));
@@ -227,13 +230,20 @@ fn write_address(file: &Path, bound: SocketAddr) -> io::Result<()> {
     fs::rename(&new, file)
 }
 
-fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::Result<Server> {
+fn server(
+    listener: TcpListener,
+    rules: guard::Rules,
+    identities: identity::Identities,
+    control: Control,
+) -> io::Result<Server> {
     let (rules, control) = (web::Data::new(rules), web::Data::new(control));
+    let identities = web::Data::new(identities);
     let connections = Arc::new(Connections::default());
     actix_rt::spawn(Arc::clone(&connections).watch());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(rules.clone())
+            .app_data(identities.clone())
             .app_data(control.clone())
             .wrap(from_fn(guard::guard))
             .wrap(

@@ -4,12 +4,16 @@
 //! A decision is a change like any other: it names the token that the job had when it was read. If a worker takes the
 //! job in between, the worker keeps it, and the decision is refused.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use actix::{Handler, Message, ResponseActFuture};
 use log::info;
 use mynah_domain::{
     JobEvent, JobId, JobState, Skip, TargetId,
+    people::Author,
     ports::{
         Ledger, LedgerError,
         ledger::{Change, ChangeError, JobFilter, JobLine},
@@ -43,6 +47,15 @@ impl Decision {
         }
     }
 
+    /// Its name on record.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Skip => "skip",
+            Self::Unskip => "restore",
+        }
+    }
+
     /// Why it does not apply to a job in this state.
     fn refusal(self, state: JobState) -> Refusal {
         match self {
@@ -54,12 +67,16 @@ impl Decision {
     }
 
     /// The change of a job.
-    fn change(self, job: &JobLine) -> Result<Change, Refusal> {
+    fn change(self, job: &JobLine, author: &Author) -> Result<Change, Refusal> {
         let events = self.events(job)?;
         Ok(match (self, job.state) {
             // Whoever looks at its draft must notice.
             (Self::Skip, JobState::Review) => {
-                let decision = ReviewDecision { who: None, action: ReviewAction::Skip, note: None };
+                let decision = ReviewDecision {
+                    who: author.who.as_deref().map(str::to_owned),
+                    action: ReviewAction::Skip,
+                    note: None,
+                };
                 Change::decided(job.id, job.token, events, decision)
             }
             _ => Change::new(job.id, job.token, events),
@@ -140,8 +157,8 @@ fn retryable() -> String {
 /// A job, and the result of the decision.
 pub type Decided = (JobId, Result<(), Refusal>);
 
-/// Decides about jobs directly on the ledger; returns the result for each, and the targets whose lines changed. If a
-/// router is running, send it [`Decide`] instead, because it has a part of the ledger in memory.
+/// Decides about jobs directly on the ledger, which records who decided; returns the result for each, and the targets whose
+/// lines changed. If a router is running, send it [`Decide`] instead, because it has a part of the ledger in memory.
 ///
 /// # Errors
 /// If the ledger cannot be used; then nothing was changed.
@@ -149,6 +166,7 @@ pub async fn decide(
     ledger: &dyn Ledger,
     jobs: &[JobId],
     decision: Decision,
+    author: &Author,
 ) -> Result<(Vec<Decided>, BTreeSet<TargetId>), LedgerError> {
     // A job that is named twice is decided about once.
     let mut named: Vec<JobId> = jobs.to_vec();
@@ -163,12 +181,18 @@ pub async fn decide(
     let judged: Vec<(JobId, Result<Change, Refusal>)> = named
         .into_iter()
         .map(|id| {
-            let change = found.get(&id).ok_or(Refusal::NoSuchJob).and_then(|job| decision.change(job));
+            let change = found.get(&id).ok_or(Refusal::NoSuchJob).and_then(|job| decision.change(job, author));
             (id, change)
         })
         .collect();
-    let changes = judged.iter().filter_map(|(_, change)| change.as_ref().ok().cloned()).collect();
-    let mut answers = ledger.advance(changes).await?.into_iter();
+    let changes: Arc<[Change]> =
+        judged.iter().filter_map(|(_, change)| change.as_ref().ok().cloned()).collect();
+    let record = |change: &Change| {
+        let target = found.get(&change.job()).map_or("", |job| job.target.as_str());
+        author.decides(decision.as_str(), target).about(change.job())
+    };
+    let records = changes.iter().map(record).collect();
+    let mut answers = ledger.advance_decided(changes, records).await?.into_iter();
     let mut lines = BTreeSet::new();
     let decided = judged
         .into_iter()
@@ -201,16 +225,23 @@ pub struct Decide {
     pub jobs: Vec<JobId>,
     /// What to do with them.
     pub decision: Decision,
+    /// Who decided it.
+    pub author: Author,
 }
 
 impl RouterState {
-    async fn decide(&self, jobs: &[JobId], decision: Decision) -> Result<Vec<Decided>, LedgerError> {
+    async fn decide(
+        &self,
+        jobs: &[JobId],
+        decision: Decision,
+        author: &Author,
+    ) -> Result<Vec<Decided>, LedgerError> {
         self.opened().await;
         let work = self.heartbeat.at_work();
         // In the ledger, a job that a translator works on is still queued.
         let (translating, free): (Vec<JobId>, Vec<JobId>) =
             jobs.iter().partition(|job| self.window.borrow().is_translating(**job));
-        let (mut decided, lines) = decide(&*self.parts.ledger, &free, decision).await?;
+        let (mut decided, lines) = decide(&*self.parts.ledger, &free, decision, author).await?;
         let refusal = decision.refusal(JobState::Translating);
         decided.extend(translating.into_iter().map(|job| (job, Err(refusal.clone()))));
         decided.sort_by_key(|(job, _)| *job);
@@ -240,8 +271,8 @@ handles_tracked!(Router: Decide);
 impl Handler<Decide> for Router {
     type Result = ResponseActFuture<Self, Result<Vec<Decided>, LedgerError>>;
 
-    fn handle(&mut self, Decide { jobs, decision }: Decide, _: &mut Self::Context) -> Self::Result {
-        self.answer(|state| async move { state.decide(&jobs, decision).await })
+    fn handle(&mut self, Decide { jobs, decision, author }: Decide, _: &mut Self::Context) -> Self::Result {
+        self.answer(|state| async move { state.decide(&jobs, decision, &author).await })
     }
 }
 

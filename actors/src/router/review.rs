@@ -2,12 +2,17 @@
 //! job that the person looked at, and gives the job another one. So of two people who look at the same draft, the second
 //! to decide is refused, and nobody approves words that they have not seen.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use actix::{Handler, Message, ResponseActFuture};
+use jiff::Timestamp;
 use log::info;
 use mynah_domain::{
     JobEvent, JobId, JobState, Skip, TargetId,
+    people::{Author, DecisionRecord},
     ports::{
         Ledger, LedgerError,
         ledger::{Advanced, Change, ChangeError, JobFilter, JobLine},
@@ -148,6 +153,7 @@ pub type Reviewed = (JobId, Result<Advanced, ReviewRefusal>);
 pub async fn review(
     ledger: &dyn Ledger,
     reviews: &[Review],
+    now: Timestamp,
 ) -> Result<(Vec<Reviewed>, BTreeSet<TargetId>), LedgerError> {
     if reviews.is_empty() {
         return Ok((Vec::new(), BTreeSet::new()));
@@ -161,8 +167,16 @@ pub async fn review(
             found.get(&review.job).ok_or(ReviewRefusal::NoSuchJob).and_then(|job| review.change(job))
         })
         .collect();
-    let changes = judged.iter().filter_map(|change| change.as_ref().ok().cloned()).collect();
-    let mut answers = ledger.advance(changes).await?.into_iter();
+    let made = reviews.iter().zip(&judged).filter_map(|(review, change)| Some((review, change.as_ref().ok()?)));
+    let record = |Review { job, verdict, who, .. }: &Review| {
+        let author = Author { who: who.as_deref().map(Arc::from), at: now };
+        let target = found.get(job).map_or("", |job| job.target.as_str());
+        author.decides(verdict.action().as_str(), target).about(*job)
+    };
+    // What was said about the text is in the draft's own record, which is forgotten with it.
+    let (changes, records): (Vec<Change>, Vec<DecisionRecord>) =
+        made.map(|(review, change)| (change.clone(), record(review))).unzip();
+    let mut answers = ledger.advance_decided(changes.into(), records.into()).await?.into_iter();
     let mut lines = BTreeSet::new();
     let reviewed = reviews
         .iter()
@@ -197,7 +211,7 @@ impl RouterState {
     async fn review(&self, reviews: &[Review]) -> Result<Vec<Reviewed>, LedgerError> {
         self.opened().await;
         let work = self.heartbeat.at_work();
-        let (reviewed, lines) = review(&*self.parts.ledger, reviews).await?;
+        let (reviewed, lines) = review(&*self.parts.ledger, reviews, self.parts.clock.now()).await?;
         for (Review { job, verdict, who, .. }, (_, outcome)) in reviews.iter().zip(&reviewed) {
             if outcome.is_err() {
                 continue;

@@ -16,6 +16,7 @@ use mynah_domain::{
     job::HoldKind,
     lease_term::{LeaseTerm, Moment},
     network::{NetworkRules, PlainText, Price},
+    people::Author,
     ports::{
         LedgerError, Spending as _, Work as _,
         leases::{Fence, HeldLeases, Lease, LeaseName},
@@ -383,7 +384,8 @@ async fn a_job_that_a_translator_holds_cannot_be_decided_about() {
     let translator = worker("translator");
     let pull = PullTranslations { worker: translator.worker_ref(), max: 4 };
     town.router.send(pull).await.unwrap().unwrap();
-    let skip = Decide { jobs: vec![JobId(1)], decision: Decision::Skip };
+    let author = Author { who: None, at: noon() };
+    let skip = Decide { jobs: vec![JobId(1)], decision: Decision::Skip, author };
     let decided = town.router.send(skip).await.unwrap().unwrap();
     assert_eq!(decided, [(JobId(1), Err(Refusal::PastSkipping(JobState::Translating)))]);
 }

@@ -15,13 +15,14 @@ use mynah_domain::{
     AccountId, Job, JobEvent, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
     budget::{Charge, OverBudget},
     caps::Spent,
+    people::{DecisionRecord, Session, TokenHash, User, UserName},
     ports::{
-        Clock, Facts, LedgerError, Listing, Retention, Spending, Work,
+        Clock, Decisions, Facts, LedgerError, Listing, People, Retention, Spending, Work,
         leases::LeaseName,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, DecisionLine, HeldJobs, JobFilter, JobLine,
-            LinePosition, NotForgotten, PublishedJob, RecordPage, RecordPost, Recorded, Removed, Reservation,
-            ReservationKey,
+            Advanced, Change, ChangeError, Checkpoint, DraftDecision, HeldJobs, JobFilter, JobLine,
+            LinePosition, ListedDecision, NotForgotten, PublishedJob, RecordPage, RecordPost, Recorded, Removed,
+            Reservation, ReservationKey,
         },
     },
 };
@@ -408,7 +409,7 @@ impl Listing for MemoryLedger {
         not_asked()
     }
 
-    async fn decisions(&self, _: JobId) -> Result<Vec<DecisionLine>, LedgerError> {
+    async fn draft_decisions(&self, _: JobId) -> Result<Vec<DraftDecision>, LedgerError> {
         not_asked()
     }
 
@@ -465,5 +466,63 @@ impl Spending for MemoryLedger {
 
     async fn charges(&self, since: Date) -> Result<Vec<Charge>, LedgerError> {
         Ok(self.contents().wallet.charges().filter(|charge| charge.day >= since).cloned().collect())
+    }
+}
+
+#[async_trait(?Send)]
+impl People for MemoryLedger {
+    async fn users(&self) -> Result<Vec<User>, LedgerError> {
+        not_asked()
+    }
+
+    async fn add_user(&self, _: User, _: DecisionRecord) -> Result<bool, LedgerError> {
+        not_asked()
+    }
+
+    async fn renew_user(&self, _: &UserName, _: TokenHash, _: DecisionRecord) -> Result<bool, LedgerError> {
+        not_asked()
+    }
+
+    async fn remove_user(&self, _: &UserName, _: DecisionRecord) -> Result<bool, LedgerError> {
+        not_asked()
+    }
+
+    async fn open_session(&self, _: Session, _: Timestamp) -> Result<(), LedgerError> {
+        not_asked()
+    }
+
+    async fn session(&self, _: TokenHash) -> Result<Option<Session>, LedgerError> {
+        not_asked()
+    }
+
+    async fn close_session(&self, _: TokenHash) -> Result<(), LedgerError> {
+        not_asked()
+    }
+}
+
+#[async_trait(?Send)]
+impl Decisions for MemoryLedger {
+    async fn advance_decided(
+        &self,
+        changes: Arc<[Change]>,
+        _: Arc<[DecisionRecord]>,
+    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+        self.advance(changes).await
+    }
+
+    async fn remember_decided(&self, _: &str, _: &str, _: DecisionRecord) -> Result<(), LedgerError> {
+        not_asked()
+    }
+
+    async fn record_decision(&self, _: DecisionRecord) -> Result<(), LedgerError> {
+        not_asked()
+    }
+
+    async fn decisions(&self, _: Option<i64>, _: usize) -> Result<Vec<ListedDecision>, LedgerError> {
+        not_asked()
+    }
+
+    async fn forget_decisions(&self, _: Timestamp) -> Result<u64, LedgerError> {
+        not_asked()
     }
 }

@@ -19,7 +19,7 @@ pub use destination::{
 };
 pub use engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, MaxWeight, Reply, Usage};
 pub use leases::Leases;
-pub use ledger::{Facts, Ledger, LedgerError, Listing, Retention, Spending, Work};
+pub use ledger::{Decisions, Facts, Ledger, LedgerError, Listing, People, Retention, Spending, Work};
 pub use live::{Live, News};
 pub use media::{Content, FetchError, FetchedMedium, MediaFetcher, MediaLimits, Pieces};
 pub use shared_cache::SharedCache;

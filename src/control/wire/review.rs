@@ -121,7 +121,7 @@ pub struct Draft {
     /// Why a person accepts that.
     pub accepted: Option<String>,
     /// What was decided so far.
-    pub decisions: Vec<DecisionRecord>,
+    pub decisions: Vec<DraftDecision>,
 }
 
 /// A message of a translation.
@@ -150,7 +150,7 @@ pub struct MediumText {
 
 /// A decision on record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecisionRecord {
+pub struct DraftDecision {
     /// When it was made.
     pub at: Timestamp,
     /// The person, if known.

@@ -18,7 +18,7 @@ use crate::{
         news::Notice,
         wire::{Actor, Actors, PoolSize, Resized},
     },
-    http::{Control, error::ApiError},
+    http::{Control, error::ApiError, identity::Caller},
 };
 
 /// The supervisor never waits, so it answers quickly.
@@ -56,6 +56,7 @@ fn actor(control: &Control, name: String, health: &ActorHealth, workload: Option
 
 pub(super) async fn restart(
     control: Data<Control>,
+    caller: Caller,
     name: Path<String>,
     _: Bytes,
 ) -> Result<HttpResponse, ApiError> {
@@ -70,6 +71,7 @@ pub(super) async fn restart(
         Err(_) => return Err(ApiError::Unavailable("the supervisor does not answer; see the log".into())),
     }
     control.overview.news.leave(&Notice::Restart(name.clone())).await?;
+    control.record(caller.author().decides("restart_actor", name.as_str())).await;
     Ok(HttpResponse::Accepted().json(json!({"restarting": name})))
 }
 
@@ -84,7 +86,11 @@ impl Control {
 /// The most translators, as in the settings.
 const MAX_TRANSLATORS: u16 = 256;
 
-pub(super) async fn resize(control: Data<Control>, pool: Json<PoolSize>) -> Result<Json<Resized>, ApiError> {
+pub(super) async fn resize(
+    control: Data<Control>,
+    caller: Caller,
+    pool: Json<PoolSize>,
+) -> Result<Json<Resized>, ApiError> {
     if !(1..=MAX_TRANSLATORS).contains(&pool.size) {
         return Err(ApiError::BadRequest(format!("the pool must have 1 to {MAX_TRANSLATORS} translators")));
     }
@@ -92,6 +98,8 @@ pub(super) async fn resize(control: Data<Control>, pool: Json<PoolSize>) -> Resu
     match actix_rt::time::timeout(SUPERVISOR_TIMEOUT, control.handle.resize(size)).await {
         Ok(Ok(before)) => {
             control.overview.news.leave(&Notice::PoolSize(size)).await?;
+            let record = caller.author().decides("resize_pool", "translator");
+            control.record(record.with_detail(format!("from {before} to {size}"))).await;
             Ok(Json(Resized { before, size }))
         }
         Ok(Err(stopping)) => Err(ApiError::Unavailable(stopping.to_string())),

@@ -1,19 +1,26 @@
 //! Streams the log of the running service as server-sent events
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): the latest events, then each new one. A client
-//! that lost the connection sends the number of the last event that it saw, and continues after it.
+//! that lost the connection sends the number of the last event that it saw, and continues after it. A client whose user is
+//! removed gets no more.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    web::{Bytes, Query},
+    http::header::HeaderMap,
+    web::{Bytes, Data, Query},
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
-    http::{connections::Connection, error::ApiError, refusal::Refusal},
+    http::{connections::Connection, error::ApiError, identity::Identities, refusal::Refusal},
     telemetry::{
         events::{Event, Events},
         logging::json_line,
@@ -22,6 +29,9 @@ use crate::{
 
 /// How often to send something without events, so that proxies do not close the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How often to look whether a client's user still exists, if there are events for it.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The query of `GET /events`.
 #[derive(Debug, Deserialize)]
@@ -43,6 +53,7 @@ fn yes() -> bool {
 
 pub(super) async fn events(
     request: HttpRequest,
+    identities: Data<Identities>,
     query: Query<EventsQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let query = query.into_inner();
@@ -56,18 +67,40 @@ pub(super) async fn events(
     let skipped = query.last.map_or(0, |most| last.len().saturating_sub(most));
     let last: VecDeque<_> = last.into_iter().skip(skipped).collect();
     // The server polls for the next line only after the client has read the previous ones.
-    let lines = lines(last, follow.then_some(new), wanted).inspect(move |_| connection.keep_streaming());
+    let follower = Follower { identities, headers: request.headers().clone(), seen: Instant::now() };
+    let lines =
+        lines(last, follow.then_some(new), wanted, follower).inspect(move |_| connection.keep_streaming());
     Ok(HttpResponse::Ok().content_type("text/event-stream; charset=utf-8").streaming(lines))
+}
+
+/// Who follows the log.
+struct Follower {
+    identities: Data<Identities>,
+    headers: HeaderMap,
+    /// When they were last looked up.
+    seen: Instant,
+}
+
+impl Follower {
+    /// Whether they may still see events.
+    async fn may_go_on(&mut self) -> bool {
+        if self.seen.elapsed() < LOOK_AGAIN {
+            return true;
+        }
+        self.seen = Instant::now();
+        self.identities.caller(&self.headers).await.is_ok()
+    }
 }
 
 fn lines(
     last: VecDeque<Arc<Event>>,
     new: Option<broadcast::Receiver<Arc<Event>>>,
     wanted: impl Fn(&Event) -> bool + Copy,
+    follower: Follower,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    stream::unfold((last, new), move |(mut last, mut new)| async move {
+    stream::unfold((last, new, follower), move |(mut last, mut new, mut follower)| async move {
         if let Some(event) = last.pop_front() {
-            return Some((Ok(of(&event)), (last, new)));
+            return Some((Ok(of(&event)), (last, new, follower)));
         }
         let next = match timeout(KEEP_ALIVE, next(new.as_mut()?, wanted)).await {
             Ok(Ok(event)) => of(&event),
@@ -77,7 +110,10 @@ fn lines(
             Ok(Err(broadcast::error::RecvError::Closed)) => return None,
             Err(_) => Bytes::from_static(b":\n\n"),
         };
-        Some((Ok(next), (last, new)))
+        if !follower.may_go_on().await {
+            return None;
+        }
+        Some((Ok(next), (last, new, follower)))
     })
 }
 

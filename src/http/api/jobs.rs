@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::web::{Data, Json, Query};
 use mynah_actors::router::{Decide, Decided, Decision};
-use mynah_domain::{AccountId, JobId};
+use mynah_domain::{AccountId, JobId, people::Author};
 
 use crate::{
     control::{
@@ -14,7 +14,7 @@ use crate::{
         news::{self, Notice},
         wire,
     },
-    http::{Control, error::ApiError},
+    http::{Control, error::ApiError, identity::Caller},
 };
 
 /// How many jobs to list by default.
@@ -45,33 +45,37 @@ pub(super) async fn published(control: Data<Control>) -> Result<Json<wire::Jobs>
 
 pub(super) async fn retry(
     control: Data<Control>,
+    caller: Caller,
     choice: Json<wire::Choice>,
 ) -> Result<Json<wire::Outcome>, ApiError> {
-    decide(&control, choice.into_inner(), Decision::Retry).await
+    decide(&control, choice.into_inner(), Decision::Retry, &caller.author()).await
 }
 
 pub(super) async fn skip(
     control: Data<Control>,
+    caller: Caller,
     choice: Json<wire::Choice>,
 ) -> Result<Json<wire::Outcome>, ApiError> {
-    decide(&control, choice.into_inner(), Decision::Skip).await
+    decide(&control, choice.into_inner(), Decision::Skip, &caller.author()).await
 }
 
 pub(super) async fn unskip(
     control: Data<Control>,
+    caller: Caller,
     choice: Json<wire::Choice>,
 ) -> Result<Json<wire::Outcome>, ApiError> {
-    decide(&control, choice.into_inner(), Decision::Unskip).await
+    decide(&control, choice.into_inner(), Decision::Unskip, &caller.author()).await
 }
 
 async fn decide(
     control: &Control,
     choice: wire::Choice,
     decision: Decision,
+    author: &Author,
 ) -> Result<Json<wire::Outcome>, ApiError> {
     let chosen = choose(choice, decision, &control.names())?;
     let act = async |jobs: Vec<JobId>| -> Result<Vec<Decided>, ApiError> {
-        Ok(control.ask_router(Decide { jobs, decision }, PAGE_TIMEOUT).await??)
+        Ok(control.ask_router(Decide { jobs, decision, author: author.clone() }, PAGE_TIMEOUT).await??)
     };
     let outcome = decide_all(&*control.overview.ledger, chosen, act).await?;
     news::tell(&control.overview.news, &Notice::Jobs).await;

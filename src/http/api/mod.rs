@@ -1,8 +1,10 @@
-//! The endpoints of the admin API, one file per subject.
+//! The endpoints of the admin API, one file per subject; [`endpoints`] lists them all.
 
 mod actors;
 mod alerts;
 mod costs;
+mod decisions;
+pub(super) mod endpoints;
 mod events;
 mod instances;
 mod jobs;
@@ -10,8 +12,10 @@ mod pauses;
 mod posts;
 mod reload;
 mod review;
+mod session;
 mod stats;
 mod status;
+mod users;
 
 use std::time::Duration;
 
@@ -50,39 +54,21 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             web::QueryConfig::default()
                 .error_handler(|error, _| ApiError::BadRequest(error.to_string()).into()),
         )
-        .service(web::resource("/health").get(health))
-        .service(web::resource("/ready").get(is_ready))
-        .service(web::resource("/metrics").get(stats::metrics))
-        .service(web::resource("/events").get(events::events))
-        .service(web::resource("/api/status").get(status::status))
-        .service(web::resource("/api/costs").get(costs::costs))
-        .service(web::resource("/api/stats").get(stats::stats))
-        .service(web::resource("/api/actors").get(actors::list))
-        .service(web::resource("/api/actors/{name}/restart").post(actors::restart))
-        .service(web::resource("/api/alerts").get(alerts::list))
-        .service(web::resource("/api/instances").get(instances::list))
-        .service(web::resource("/api/pool/translator").post(actors::resize))
-        .service(web::resource("/api/reload").post(reload::reload))
-        .service(web::resource("/api/pauses").get(pauses::list))
-        .service(web::resource("/api/pauses/{what}").post(pauses::pause))
-        .service(web::resource("/api/pauses/{what}/resume").post(pauses::resume))
-        .service(web::resource("/api/published").get(jobs::published))
-        // The former name.
-        .service(web::resource("/api/said").get(jobs::published))
-        .service(web::resource("/api/jobs").get(jobs::list))
-        .service(web::resource("/api/jobs/retry").post(jobs::retry))
-        .service(web::resource("/api/jobs/skip").post(jobs::skip))
-        .service(web::resource("/api/jobs/unskip").post(jobs::unskip))
-        .service(web::resource("/api/review").get(review::list))
-        .service(web::resource("/api/review/{job}").get(review::show))
-        .service(web::resource("/api/review/{job}/approve").post(review::approve))
-        .service(web::resource("/api/review/{job}/edit").post(review::edit))
-        .service(web::resource("/api/review/{job}/again").post(review::again))
-        .service(web::resource("/api/review/{job}/skip").post(review::skip))
-        .service(web::resource("/api/posts/forget").post(posts::forget))
+        .app_data(
+            web::PathConfig::default()
+                .error_handler(|error, _| ApiError::BadRequest(error.to_string()).into()),
+        )
         .default_service(web::to(async || -> Result<HttpResponse, ApiError> {
-            Err(ApiError::NotFound("no such path; docs/operations.md lists all paths".into()))
+            Err(ApiError::NotFound("no such path; /api/openapi.json describes all paths".into()))
         }));
+    endpoints::register(config);
+}
+
+/// The description of the API.
+const OPENAPI: &str = include_str!("../openapi.json");
+
+async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(OPENAPI)
 }
 
 /// A process that answers is alive.

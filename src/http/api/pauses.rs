@@ -16,7 +16,7 @@ use crate::{
         news::{self, Notice},
         wire::{Pause, Pauses, Tried},
     },
-    http::{Control, error::ApiError},
+    http::{Control, error::ApiError, identity::Caller},
 };
 
 /// How long trying credentials and telling the router may take. The pause itself ends in any case.
@@ -47,15 +47,16 @@ fn blocked(control: &Control, target: &TargetId) -> Option<String> {
 
 pub(super) async fn pause(
     control: Data<Control>,
+    caller: Caller,
     what: Path<String>,
     _: Bytes,
 ) -> Result<Json<Pauses>, ApiError> {
-    let overview = &control.overview;
+    let (overview, author) = (&control.overview, caller.author());
     for what in named(&control, &what)? {
         if overview.pauses.pause(what.clone()) {
             info!(what:%; "paused by operator");
         }
-        pauses::note(&*overview.ledger, &what, true).await?;
+        pauses::note(&*overview.ledger, &what, true, &author).await?;
     }
     overview.news.leave(&Notice::Pauses).await?;
     Ok(Json(pauses_of(&control, Vec::new())))
@@ -63,10 +64,11 @@ pub(super) async fn pause(
 
 pub(super) async fn resume(
     control: Data<Control>,
+    caller: Caller,
     what: Path<String>,
     _: Bytes,
 ) -> Result<Json<Pauses>, ApiError> {
-    let named = named(&control, &what)?;
+    let (named, author) = (named(&control, &what)?, caller.author());
     // With `all`, only accounts that do not run: networks bill for each question.
     let is_one = named.len() == 1;
     let mut to_try = Vec::new();
@@ -80,7 +82,7 @@ pub(super) async fn resume(
         if control.overview.pauses.resume(&what) {
             info!(what:%; "resumed by operator");
         }
-        pauses::note(&*control.overview.ledger, &what, false).await?;
+        pauses::note(&*control.overview.ledger, &what, false, &author).await?;
     }
     control.overview.news.leave(&Notice::Pauses).await?;
     let tried = join_all(to_try.iter().map(|target| try_credentials(&control, target))).await;

@@ -11,14 +11,18 @@ use crate::{
         forget,
         wire::{Forget, Forgotten},
     },
-    http::{Control, error::ApiError},
+    http::{Control, error::ApiError, identity::Caller},
     telemetry::events::Events,
 };
 
 /// How long the cache may take to write its file.
 const CACHE_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) async fn forget(control: Data<Control>, asked: Json<Forget>) -> Result<Json<Forgotten>, ApiError> {
+pub(super) async fn forget(
+    control: Data<Control>,
+    caller: Caller,
+    asked: Json<Forget>,
+) -> Result<Json<Forgotten>, ApiError> {
     if asked.posts.is_empty() {
         return Err(ApiError::BadRequest("name the posts to forget by their ids".into()));
     }
@@ -27,8 +31,10 @@ pub(super) async fn forget(control: Data<Control>, asked: Json<Forget>) -> Resul
     if outcome.forgotten.is_empty() {
         return Ok(Json(outcome));
     }
+    let author = caller.author();
     for post in &outcome.forgotten {
         Events::global().forget(&post.post);
+        control.record(author.decides("forget_post", post.post.as_str())).await;
     }
     let cleared = actix_rt::time::timeout(CACHE_TIMEOUT, control.actors.cache.ask_until_answered(Clear));
     if !matches!(cleared.await, Ok(true)) {

@@ -9,16 +9,21 @@ use crate::{
         news::{self, Notice},
         wire::{Reloaded, SecretChange, SettingChange},
     },
-    http::{Control, ReloadRequest, error::ApiError},
+    http::{Control, ReloadRequest, error::ApiError, identity::Caller},
     settings::Change,
 };
 
-pub(super) async fn reload(control: Data<Control>, _: Bytes) -> Result<Json<Reloaded>, ApiError> {
+pub(super) async fn reload(
+    control: Data<Control>,
+    caller: Caller,
+    _: Bytes,
+) -> Result<Json<Reloaded>, ApiError> {
     let stopping = || ApiError::Unavailable("the service is stopping".into());
     let (sender, answer) = oneshot::channel();
     control.reload.send(ReloadRequest(sender)).await.map_err(|_| stopping())?;
     let (reloaded, secrets) = answer.await.map_err(|_| stopping())?.map_err(ApiError::BadRequest)?;
     news::tell(&control.overview.news, &Notice::Reload).await;
+    control.record(caller.author().decides("reload", "settings")).await;
     let to_json = |changes: Vec<Change>| {
         changes
             .into_iter()

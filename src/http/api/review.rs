@@ -13,7 +13,7 @@ use crate::{
         review::{Desk, decided},
         wire,
     },
-    http::{Control, error::ApiError},
+    http::{Control, error::ApiError, identity::Caller},
 };
 
 /// How many drafts to list by default.
@@ -54,38 +54,42 @@ pub(super) async fn show(control: Data<Control>, job: Path<i64>) -> Result<Json<
 
 pub(super) async fn approve(
     control: Data<Control>,
+    caller: Caller,
     job: Path<i64>,
     asked: Json<wire::Approve>,
 ) -> Result<Json<wire::Decided>, ApiError> {
-    decide(&control, Desk::approve(*job, asked.into_inner(), None)?).await
+    decide(&control, Desk::approve(*job, asked.into_inner(), caller.who())?).await
 }
 
 pub(super) async fn edit(
     control: Data<Control>,
+    caller: Caller,
     job: Path<i64>,
     asked: Json<wire::Edit>,
 ) -> Result<Json<wire::Decided>, ApiError> {
     let judges = Judges::of(&control);
-    let review = judges.desk(&control).edit(*job, asked.into_inner(), None).await?;
+    let review = judges.desk(&control).edit(*job, asked.into_inner(), caller.who()).await?;
     decide(&control, review).await
 }
 
 pub(super) async fn again(
     control: Data<Control>,
+    caller: Caller,
     job: Path<i64>,
     asked: Json<wire::Again>,
 ) -> Result<Json<wire::Decided>, ApiError> {
     let judges = Judges::of(&control);
-    let review = judges.desk(&control).again(*job, asked.into_inner(), None).await?;
+    let review = judges.desk(&control).again(*job, asked.into_inner(), caller.who()).await?;
     decide(&control, review).await
 }
 
 pub(super) async fn skip(
     control: Data<Control>,
+    caller: Caller,
     job: Path<i64>,
     asked: Json<wire::Skip>,
 ) -> Result<Json<wire::Decided>, ApiError> {
-    decide(&control, Desk::skip(*job, asked.into_inner(), None)).await
+    decide(&control, Desk::skip(*job, asked.into_inner(), caller.who())).await
 }
 
 async fn decide(control: &Control, review: Review) -> Result<Json<wire::Decided>, ApiError> {

@@ -58,13 +58,18 @@ function cell(label, content, className) {
   return made;
 }
 
+/// Whom the service takes the viewer for; unknown until it answers.
+let me = null;
+const ROLES = ["look", "review", "steer"];
+const may = (role) => me !== null && ROLES.indexOf(me.role) >= ROLES.indexOf(role);
+
+/// The cookie of the session, which no script can read, goes with every call.
 async function call(path, body) {
-  const headers = {};
-  const token = sessionStorage.getItem("token");
-  if (token) headers.Authorization = `Bearer ${token}`;
-  if (body) headers["Content-Type"] = "application/json";
+  const headers = body ? { "Content-Type": "application/json" } : {};
   const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
   if (answer.status === 401) by("token-form").hidden = false;
+  // The session has ended, or the role has changed.
+  if (answer.status === 401 || answer.status === 403) me = null;
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error ?? `the service answered ${answer.status}`);
   return content;
@@ -91,9 +96,11 @@ async function act(label, act) {
   refresh();
 }
 
-function button(text, label, does) {
+/// A button for whoever has this role.
+function button(text, label, needs, does) {
   const made = element("button", text);
   made.type = "button";
+  made.hidden = !may(needs);
   made.setAttribute("aria-label", label);
   made.addEventListener("click", async () => {
     made.disabled = true;
@@ -195,7 +202,7 @@ function drawActors(actors) {
     cell("Mailbox", String(actor.mailbox)),
     cell("In progress", String(actor.in_hand ?? "?")),
     cell("Last progress", `${actor.last_progress_seconds_ago} s ago`),
-    cell("", button("restart", `restart ${actor.name}`,
+    cell("", button("restart", `restart ${actor.name}`, "steer",
       () => call(`/api/actors/${encodeURIComponent(actor.name)}/restart`, {}))),
   ])));
 }
@@ -223,8 +230,8 @@ function drawStatus({ state, reasons, degraded, accounts, sources }, stats) {
     const path = `/api/pauses/${encodeURIComponent(what)}`;
     const [word, tone] = STATES[state] ?? [state, "bad"];
     const act = state === "paused" || state === "blocked"
-      ? button("resume", `resume ${what}`, () => call(`${path}/resume`, {}))
-      : button("pause", `pause ${what}`, () => call(path, {}));
+      ? button("resume", `resume ${what}`, "steer", () => call(`${path}/resume`, {}))
+      : button("pause", `pause ${what}`, "steer", () => call(path, {}));
     return element("tr", [
       cell("", name, "name"),
       cell("State", [element("span", word, tone), element("div", reason ?? "", "reason")], "state"),
@@ -305,14 +312,14 @@ async function drawJobs(stats) {
     const acts = cell("", "");
     const decide = (how) => decided(`/api/jobs/${how}`, job.id);
     if (job.state === "held" || job.state === "failed") {
-      acts.append(button("retry", `retry job ${job.id}`, () => decide("retry")), " ",
-        button("skip", `skip job ${job.id}`, () => {
+      acts.append(button("retry", `retry job ${job.id}`, "review", () => decide("retry")), " ",
+        button("skip", `skip job ${job.id}`, "review", () => {
           if (!confirm(`Skip job ${job.id}? It is not published. You can restore it.`)) throw new Error("not confirmed");
           return decide("skip");
         }));
     }
     if (job.state === "skipped" && job.kind === "by_hand" && !job.text_removed) {
-      acts.append(button("undo", `undo the skip of job ${job.id}`, () => decide("unskip")));
+      acts.append(button("undo", `undo the skip of job ${job.id}`, "review", () => decide("unskip")));
     }
     return element("tr", [
       cell("Job", `${job.id} ${job.target}`, "name"),
@@ -366,14 +373,13 @@ function logLine(data) {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
-/// Follows the log while the service runs. Not an EventSource, which cannot send a token.
+/// Follows the log while the service runs. Not an EventSource, which connects again by itself while nobody is logged in.
 let following = false;
 async function follow() {
   if (following) return;
   following = true;
   try {
-    const token = sessionStorage.getItem("token");
-    const answer = await fetch("/events?last=50&stats=false", { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    const answer = await fetch("/events?last=50&stats=false");
     if (answer.ok) {
       by("log").replaceChildren();
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -390,14 +396,25 @@ async function follow() {
   following = false;
 }
 
+/// Shows who is logged in, and only what they may do.
+function drawIdentity() {
+  if (me === null) return;
+  by("token-form").hidden = true;
+  by("who").hidden = me.name === null;
+  by("who-name").textContent = `${me.name} (${me.role})`;
+  by("log-out").hidden = !me.logged_in;
+  by("pool-form").hidden = !may("steer");
+}
+
 async function refresh() {
   try {
+    me ??= await call("/api/session");
     const [stats, { actors }, status] =
       await Promise.all(["/api/stats", "/api/actors", "/api/status"].map((path) => call(path)));
     if (seen.length && stats.uptime_seconds < seen.at(-1).uptime_seconds) seen.length = 0;
     seen.push(stats);
     if (seen.length > SAMPLES) seen.shift();
-    by("token-form").hidden = true;
+    drawIdentity();
     drawStatus(status, stats);
     drawCosts(status.spent);
     drawPipeline(stats, actors);
@@ -419,11 +436,27 @@ async function refresh() {
   }
 }
 
-by("token-form").addEventListener("submit", (event) => {
+by("token-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  sessionStorage.setItem("token", by("token").value);
+  const [name, token] = [by("name").value, by("token").value];
   by("token").value = "";
+  try {
+    me = await call("/api/session", { name, token });
+    notify("");
+  } catch (error) {
+    notify(`log in: ${error.message}`);
+  }
   refresh();
+});
+by("log-out").addEventListener("click", async () => {
+  try {
+    await call("/api/session/end", {});
+  } catch (error) {
+    notify(`log out: ${error.message}`);
+    return;
+  }
+  // Nothing of what they saw stays on the page.
+  location.reload();
 });
 by("job-form").addEventListener("submit", (event) => event.preventDefault());
 let typing;

@@ -107,7 +107,7 @@ impl Table {
 
 use Kind::{Integer as I, Json as J, Text as T};
 
-pub(super) static TABLES: [Table; 10] = [
+pub(super) static TABLES: [Table; 12] = [
     Table {
         name: "posts",
         key: 2,
@@ -152,7 +152,7 @@ pub(super) static TABLES: [Table; 10] = [
         condition: "true",
     },
     Table {
-        name: "decisions",
+        name: "draft_decisions",
         key: 2,
         columns: &[("job", I), ("token", I), ("at", I), ("who", T), ("action", T), ("note", T)],
         condition: "true",
@@ -219,6 +219,27 @@ pub(super) static TABLES: [Table; 10] = [
         columns: &[("key", T), ("value", T)],
         // What concerns one place: the mark of a copy, and what is due in a file.
         condition: "key NOT IN ('ledger:copied_from', 'ledger:compact')",
+    },
+    // Sessions are not copied: everybody logs in again.
+    Table {
+        name: "users",
+        key: 1,
+        columns: &[("key", T), ("name", T), ("role", T), ("token", T), ("since", I)],
+        condition: "true",
+    },
+    Table {
+        name: "decisions",
+        key: 1,
+        columns: &[
+            ("id", I),
+            ("at", I),
+            ("who", T),
+            ("action", T),
+            ("job", I),
+            ("subject", T),
+            ("detail", T),
+        ],
+        condition: "true",
     },
     // Last: a ledger without checkpoints has no posts yet for most queries.
     Table { name: "checkpoints", key: 1, columns: &[("source", T), ("body", J)], condition: "true" },

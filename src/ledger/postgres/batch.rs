@@ -16,6 +16,7 @@ use mynah_actors::failpoint;
 use mynah_domain::{
     AccountId, JobEvent, JobId, JobState, PostId,
     budget::{Charge, OverBudget, Scope},
+    people::DecisionRecord,
     ports::{
         leases::LeaseName,
         ledger::{
@@ -50,6 +51,8 @@ const TRIES: u32 = 8;
 pub(super) enum Command {
     /// Changes to jobs.
     Advance(Arc<[Change]>, Timestamp),
+    /// Changes that a person decided, with a record for each.
+    Decide(Arc<[Change]>, Arc<[DecisionRecord]>, Timestamp),
     /// A page of a source.
     Record(Arc<RecordPage>, Timestamp),
     /// A reservation.
@@ -89,6 +92,8 @@ pub(super) struct Batch {
     /// Posts whose texts must still be on record when this is written.
     pub(super) with_text: BTreeSet<(Arc<str>, PostId)>,
     pub(super) needed: Needed,
+    /// What people decided.
+    pub(super) decisions: Vec<DecisionRecord>,
 }
 
 /// A job in memory.
@@ -255,6 +260,17 @@ impl Batch {
                 .map(|change| self.advance(change, *now, fences))
                 .collect::<Result<_>>()
                 .map(Answer::Advanced),
+            Command::Decide(changes, records, now) => {
+                let mut answers = Vec::with_capacity(changes.len());
+                for (change, record) in changes.iter().zip(&**records) {
+                    let answer = self.advance(change, *now, fences)?;
+                    if answer.is_ok() {
+                        self.decisions.push(record.clone());
+                    }
+                    answers.push(answer);
+                }
+                Ok(Answer::Advanced(answers))
+            }
             Command::Record(page, now) => self.record(page, *now, fences).map(Answer::Recorded),
             Command::Reserve(reservation) => match self.book.reserve(&self.money, reservation) {
                 Err(never) => match never {},

@@ -73,10 +73,11 @@ pub(super) async fn rewrite(db: &Client) -> Result<()> {
     Ok(outcome?)
 }
 
-/// Numbers new jobs behind those that are there.
+/// Numbers new jobs and decisions behind those that are there.
 pub(super) async fn number_on(db: &Client) -> Result<()> {
     db.batch_execute(
         "SELECT setval(pg_get_serial_sequence('jobs', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM jobs), false);
+         SELECT setval(pg_get_serial_sequence('decisions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM decisions), false);
          ANALYZE posts, jobs, publications",
     )
     .await?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use mynah_domain::{
     AccountId, JobId, JobState, PostId, TargetId, Translation,
     job::{BeforeSkip, RejectedTranslation},
-    ports::ledger::{DecisionLine, HeldJobs, JobFilter, JobLine, PublishedJob},
+    ports::ledger::{DraftDecision, HeldJobs, JobFilter, JobLine, PublishedJob},
     review::{Draft, ReviewAction, ReviewDecision},
 };
 use tokio_postgres::{Row, types::ToSql};
@@ -155,16 +155,16 @@ pub(super) async fn held_since(db: &Object, moment: Timestamp) -> Result<BTreeMa
     db.query(&statement, &[&moment.as_millisecond()]).await?.iter().map(held).collect()
 }
 
-pub(super) async fn decisions(db: &Object, job: JobId) -> Result<Vec<DecisionLine>> {
+pub(super) async fn draft_decisions(db: &Object, job: JobId) -> Result<Vec<DraftDecision>> {
     let statement = db
-        .prepare_cached("SELECT at, token, who, action, note FROM decisions WHERE job = $1 ORDER BY token")
+        .prepare_cached("SELECT at, token, who, action, note FROM draft_decisions WHERE job = $1 ORDER BY token")
         .await?;
     let decision = |row: &Row| {
         let name: &str = get(row, 3)?;
         let action = ReviewAction::from_name(name)
             .ok_or_else(|| Error::Unreadable(format!("a decision has an unknown action: {name}")))?;
         let decision = ReviewDecision { who: get(row, 2)?, action, note: get(row, 4)? };
-        Ok(DecisionLine { at: to_timestamp(get(row, 0)?), token: get(row, 1)?, decision })
+        Ok(DraftDecision { at: to_timestamp(get(row, 0)?), token: get(row, 1)?, decision })
     };
     db.query(&statement, &[&job.0]).await?.iter().map(decision).collect()
 }

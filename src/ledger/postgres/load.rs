@@ -89,7 +89,9 @@ impl<'a> Wanted<'a> {
         let mut wanted = Self::default();
         for command in commands {
             match command {
-                Command::Advance(changes, _) => changes.iter().for_each(|change| wanted.change(change)),
+                Command::Advance(changes, _) | Command::Decide(changes, ..) => {
+                    changes.iter().for_each(|change| wanted.change(change));
+                }
                 Command::Record(page, _) => {
                     let ids = wanted.posts.entry(page.source.as_str()).or_default();
                     for record in &page.posts {

@@ -11,6 +11,7 @@
 //! - [`fences`], [`leases`]: what this process may write, and who works for what.
 //! - [`line`], [`posts`], [`publications`], [`states`], [`listing`], [`facts`]: queries.
 //! - [`spending`]: what was spent and what is reserved.
+//! - [`people`], [`decisions`]: who may use this Mynah, and who did what.
 //! - [`recover`], [`retention`], [`copying`], [`restored`]: taking jobs back, removing texts, copying a whole ledger, and
 //!   what a restored one must not do.
 //! - [`engine`]: what only PostgreSQL itself can do.
@@ -20,6 +21,7 @@ mod address;
 mod batch;
 mod connect;
 mod copying;
+mod decisions;
 mod engine;
 mod errors;
 mod facts;
@@ -32,6 +34,7 @@ mod lock;
 mod migrate;
 mod open;
 mod pages;
+mod people;
 mod pipeline;
 mod posts;
 mod publications;
@@ -56,12 +59,14 @@ use mynah_domain::{
     AccountId, Job, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
     budget::{Charge, OverBudget},
     caps::Spent,
+    people::{DecisionRecord, Session, TokenHash, User, UserName},
     ports::{
-        Clock, Facts, LedgerError, Listing, Retention, Work,
+        Clock, Decisions, Facts, LedgerError, Listing, People, Retention, Work,
         leases::{HeldLeases, InstanceId},
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, DecisionLine, HeldJobs, JobFilter, JobLine,
-            LinePosition, NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation,
+            Advanced, Change, ChangeError, Checkpoint, DraftDecision, HeldJobs, JobFilter, JobLine,
+            LinePosition, ListedDecision, NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
+            Reservation,
             ReservationKey, Spending,
         },
     },
@@ -316,8 +321,8 @@ impl Listing for PostgresLedger {
         self.call(async move |db| listing::held_since(db, moment).await).await
     }
 
-    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionLine>, LedgerError> {
-        self.call(async move |db| listing::decisions(db, job).await).await
+    async fn draft_decisions(&self, job: JobId) -> Result<Vec<DraftDecision>, LedgerError> {
+        self.call(async move |db| listing::draft_decisions(db, job).await).await
     }
 
     async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {
@@ -380,5 +385,79 @@ impl Spending for PostgresLedger {
 
     async fn charges(&self, since: Date) -> Result<Vec<Charge>, LedgerError> {
         self.call(async move |db| spending::charges(db, since).await).await
+    }
+}
+
+#[async_trait(?Send)]
+impl People for PostgresLedger {
+    async fn users(&self) -> Result<Vec<User>, LedgerError> {
+        self.call(async move |db| people::users(db).await).await
+    }
+
+    async fn add_user(&self, user: User, record: DecisionRecord) -> Result<bool, LedgerError> {
+        self.call(async move |db| people::add(db, &user, &record).await).await
+    }
+
+    async fn renew_user(
+        &self,
+        name: &UserName,
+        token: TokenHash,
+        record: DecisionRecord,
+    ) -> Result<bool, LedgerError> {
+        let name = name.clone();
+        self.call(async move |db| people::renew(db, &name, token, &record).await).await
+    }
+
+    async fn remove_user(&self, name: &UserName, record: DecisionRecord) -> Result<bool, LedgerError> {
+        let name = name.clone();
+        self.call(async move |db| people::remove(db, &name, &record).await).await
+    }
+
+    async fn open_session(&self, session: Session, now: Timestamp) -> Result<(), LedgerError> {
+        self.call(async move |db| people::open_session(db, &session, now).await).await
+    }
+
+    async fn session(&self, id: TokenHash) -> Result<Option<Session>, LedgerError> {
+        self.call(async move |db| people::session(db, id).await).await
+    }
+
+    async fn close_session(&self, id: TokenHash) -> Result<(), LedgerError> {
+        self.call(async move |db| people::close_session(db, id).await).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Decisions for PostgresLedger {
+    async fn advance_decided(
+        &self,
+        changes: Arc<[Change]>,
+        records: Arc<[DecisionRecord]>,
+    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+        match self.writer.ask(Command::Decide(changes, records, self.clock.now())).await? {
+            Answer::Advanced(answers) => Ok(answers),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn remember_decided(
+        &self,
+        key: &str,
+        value: &str,
+        record: DecisionRecord,
+    ) -> Result<(), LedgerError> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.call(async move |db| decisions::remember(db, &key, &value, &record).await).await
+    }
+
+    async fn record_decision(&self, record: DecisionRecord) -> Result<(), LedgerError> {
+        self.call(async move |db| decisions::record(&*db, &record).await).await
+    }
+
+    async fn decisions(&self, before: Option<i64>, limit: usize) -> Result<Vec<ListedDecision>, LedgerError> {
+        self.call(async move |db| decisions::list(db, before, limit).await).await
+    }
+
+    async fn forget_decisions(&self, moment: Timestamp) -> Result<u64, LedgerError> {
+        self.call(async move |db| decisions::forget(db, moment).await).await
     }
 }

@@ -129,8 +129,8 @@ async fn remove_texts(db: &Transaction<'_>, posts: &[Row], now: Timestamp) -> Re
     .await?;
     db.execute(
         // What a person writes about a translation may quote it.
-        "UPDATE decisions SET note = NULL FROM UNNEST($1::text[], $2::text[]) AS old (source, id)
-         JOIN jobs ON jobs.source = old.source AND jobs.post = old.id WHERE decisions.job = jobs.id",
+        "UPDATE draft_decisions SET note = NULL FROM UNNEST($1::text[], $2::text[]) AS old (source, id)
+         JOIN jobs ON jobs.source = old.source AND jobs.post = old.id WHERE draft_decisions.job = jobs.id",
         &[&sources, &ids],
     )
     .await?;

@@ -8,6 +8,7 @@ use mynah_domain::PostId;
 use super::{
     super::decision::stand_of,
     batch::{Batch, Entry, Part, PartChange},
+    decisions,
     errors::Result,
     fences::{self, Fences},
     pipeline::Pipeline,
@@ -42,7 +43,7 @@ const JOBS: &str = "
       AND jobs.last_change IS NOT DISTINCT FROM new.old_change";
 
 const DECISIONS: &str = "
-    INSERT INTO decisions (job, token, at, who, action, note)
+    INSERT INTO draft_decisions (job, token, at, who, action, note)
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[])";
 
 const NEW_POSTS: &str = "
@@ -128,6 +129,7 @@ pub(super) async fn store(db: &Object, batch: &mut Batch, fences: &Fences) -> Re
     writing.parts(batch).await?;
     writing.settled(batch).await?;
     writing.spending(batch).await?;
+    writing.draft_decisions(batch).await?;
     let Writing { pipeline, checks } = writing;
     let answers = match pipeline.run().await {
         // Another process added the same post or part. What was read is outdated.
@@ -357,6 +359,13 @@ impl Writing<'_> {
 }
 
 impl Writing<'_> {
+    async fn draft_decisions(&mut self, batch: &Batch) -> Result<()> {
+        if batch.decisions.is_empty() {
+            return Ok(());
+        }
+        self.execute(decisions::RECORD, Check::Nothing, decisions::values(&batch.decisions)).await
+    }
+
     async fn spending(&mut self, batch: &Batch) -> Result<()> {
         let book = &batch.book;
         if !book.is_changed() {

@@ -110,7 +110,7 @@ fn add_decision(
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "INSERT INTO decisions (job, token, at, who, action, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO draft_decisions (job, token, at, who, action, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute((job.0, token, now.as_millisecond(), who, action.as_str(), note))
     .map(drop)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use mynah_domain::{
     AccountId, JobId, JobState, PostId, TargetId, Translation,
     job::{BeforeSkip, RejectedTranslation},
-    ports::ledger::{DecisionLine, HeldJobs, JobFilter, JobLine, PublishedJob},
+    ports::ledger::{DraftDecision, HeldJobs, JobFilter, JobLine, PublishedJob},
     review::{Draft, ReviewAction, ReviewDecision},
 };
 use rusqlite::{
@@ -156,9 +156,9 @@ pub(super) fn held_since(
     rows.collect()
 }
 
-pub(super) fn decisions(db: &Connection, job: JobId) -> rusqlite::Result<Vec<DecisionLine>> {
+pub(super) fn draft_decisions(db: &Connection, job: JobId) -> rusqlite::Result<Vec<DraftDecision>> {
     let mut statement = db
-        .prepare_cached("SELECT at, token, who, action, note FROM decisions WHERE job = ?1 ORDER BY token")?;
+        .prepare_cached("SELECT at, token, who, action, note FROM draft_decisions WHERE job = ?1 ORDER BY token")?;
     let rows = statement.query_map([job.0], |row| {
         let name = row.get_ref(3)?.as_str()?;
         let action = ReviewAction::from_name(name).ok_or_else(|| {
@@ -166,7 +166,7 @@ pub(super) fn decisions(db: &Connection, job: JobId) -> rusqlite::Result<Vec<Dec
             rusqlite::Error::FromSqlConversionFailure(3, Type::Text, unknown.into())
         })?;
         let decision = ReviewDecision { who: row.get(2)?, action, note: row.get(4)? };
-        Ok(DecisionLine { at: to_timestamp(row.get(0)?), token: row.get(1)?, decision })
+        Ok(DraftDecision { at: to_timestamp(row.get(0)?), token: row.get(1)?, decision })
     })?;
     rows.collect()
 }

@@ -10,16 +10,19 @@
 //!   states.
 //! - [`listing`], [`states`], [`facts`]: queries of people and adapters.
 //! - [`spending`]: what was spent and what is reserved.
+//! - [`people`], [`decisions`]: who may use this Mynah, and who did what.
 //! - [`retention`]: removing texts, and giving space back.
 //! - [`backup`], [`restored`]: copying a ledger, and what a restored one must not do.
 //! - [`rows`]: converting rows to the domain's types.
 
 mod advance;
 mod backup;
+mod decisions;
 mod facts;
 mod line;
 mod listing;
 mod open;
+mod people;
 mod posts;
 mod publications;
 mod reader;
@@ -45,11 +48,13 @@ use mynah_domain::{
     AccountId, Job, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
     budget::{Charge, OverBudget},
     caps::Spent,
+    people::{DecisionRecord, Session, TokenHash, User, UserName},
     ports::{
-        Clock, Facts, LedgerError, Listing, Retention, Work,
+        Clock, Decisions, Facts, LedgerError, Listing, People, Retention, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, DecisionLine, HeldJobs, JobFilter, JobLine,
-            LinePosition, NotForgotten, PublishedJob, RecordPage, Recorded, Removed, Reservation,
+            Advanced, Change, ChangeError, Checkpoint, DraftDecision, HeldJobs, JobFilter, JobLine,
+            LinePosition, ListedDecision, NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
+            Reservation,
             ReservationKey, Spending,
         },
     },
@@ -206,8 +211,8 @@ impl Listing for SqliteLedger {
         self.reader.run(move |db| listing::held_since(db, moment)).await
     }
 
-    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionLine>, LedgerError> {
-        self.reader.run(move |db| listing::decisions(db, job)).await
+    async fn draft_decisions(&self, job: JobId) -> Result<Vec<DraftDecision>, LedgerError> {
+        self.reader.run(move |db| listing::draft_decisions(db, job)).await
     }
 
     async fn post_times(&self, source: &str, limit: usize) -> Result<Vec<Timestamp>, LedgerError> {
@@ -267,6 +272,82 @@ impl Spending for SqliteLedger {
 
     async fn charges(&self, since: Date) -> Result<Vec<Charge>, LedgerError> {
         self.reader.run(move |db| spending::charges(db, since)).await
+    }
+}
+
+#[async_trait(?Send)]
+impl People for SqliteLedger {
+    async fn users(&self) -> Result<Vec<User>, LedgerError> {
+        self.reader.run(people::users).await
+    }
+
+    async fn add_user(&self, user: User, record: DecisionRecord) -> Result<bool, LedgerError> {
+        self.run(move |db| people::add(db, &user, &record)).await
+    }
+
+    async fn renew_user(
+        &self,
+        name: &UserName,
+        token: TokenHash,
+        record: DecisionRecord,
+    ) -> Result<bool, LedgerError> {
+        let name = name.clone();
+        self.run(move |db| people::renew(db, &name, token, &record)).await
+    }
+
+    async fn remove_user(&self, name: &UserName, record: DecisionRecord) -> Result<bool, LedgerError> {
+        let name = name.clone();
+        self.run(move |db| people::remove(db, &name, &record)).await
+    }
+
+    async fn open_session(&self, session: Session, now: Timestamp) -> Result<(), LedgerError> {
+        self.run(move |db| people::open_session(db, &session, now)).await
+    }
+
+    async fn session(&self, id: TokenHash) -> Result<Option<Session>, LedgerError> {
+        self.reader.run(move |db| people::session(db, id)).await
+    }
+
+    async fn close_session(&self, id: TokenHash) -> Result<(), LedgerError> {
+        self.run(move |db| people::close_session(db, id)).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Decisions for SqliteLedger {
+    async fn advance_decided(
+        &self,
+        changes: Arc<[Change]>,
+        records: Arc<[DecisionRecord]>,
+    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+        let now = self.clock.now();
+        self.run(move |db| decisions::advance(db, &changes, &records, now)).await
+    }
+
+    async fn remember_decided(
+        &self,
+        key: &str,
+        value: &str,
+        record: DecisionRecord,
+    ) -> Result<(), LedgerError> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.run(move |db| {
+            facts::remember(db, &key, &value)?;
+            decisions::record(db, &record)
+        })
+        .await
+    }
+
+    async fn record_decision(&self, record: DecisionRecord) -> Result<(), LedgerError> {
+        self.run(move |db| decisions::record(db, &record)).await
+    }
+
+    async fn decisions(&self, before: Option<i64>, limit: usize) -> Result<Vec<ListedDecision>, LedgerError> {
+        self.reader.run(move |db| decisions::list(db, before, limit)).await
+    }
+
+    async fn forget_decisions(&self, moment: Timestamp) -> Result<u64, LedgerError> {
+        self.run(move |db| decisions::forget(db, moment)).await
     }
 }
 

@@ -143,7 +143,7 @@ fn remove_texts(db: &Connection, source: &str, id: &PostId, now: Timestamp) -> r
     .execute([source, &id.0])?;
     db.prepare_cached(
         // What a person writes about a translation may quote it.
-        "UPDATE decisions SET note = NULL WHERE job IN (SELECT id FROM jobs WHERE source = ?1 AND post = ?2)",
+        "UPDATE draft_decisions SET note = NULL WHERE job IN (SELECT id FROM jobs WHERE source = ?1 AND post = ?2)",
     )?
     .execute([source, &id.0])?;
     let jobs = db

@@ -206,7 +206,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE jobs ADD COLUMN draft TEXT;
     ALTER TABLE jobs ADD COLUMN guidance TEXT;
-    CREATE TABLE decisions (
+    CREATE TABLE draft_decisions (
         job    INTEGER NOT NULL REFERENCES jobs (id),
         token  INTEGER NOT NULL,
         at     INTEGER NOT NULL,
@@ -215,5 +215,36 @@ pub(super) const MIGRATIONS: &[&str] = &[
         note   TEXT,
         PRIMARY KEY (job, token)
     ) STRICT, WITHOUT ROWID;
+    ",
+    // People: who may use this Mynah, by the hash of a random token; and browsers in which they have logged in, which are valid
+    // as long as the user has the same token.
+    "
+    CREATE TABLE users (
+        key   TEXT PRIMARY KEY,
+        name  TEXT NOT NULL,
+        role  TEXT NOT NULL,
+        token TEXT NOT NULL,
+        since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sessions (
+        id       TEXT PRIMARY KEY,
+        user_key TEXT NOT NULL,
+        token    TEXT NOT NULL,
+        until    INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_of_user ON sessions (user_key, until);
+    ",
+    // Who decided what.
+    "
+    CREATE TABLE decisions (
+        id      INTEGER PRIMARY KEY AUTOINCREMENT,
+        at      INTEGER NOT NULL,
+        who     TEXT,
+        action  TEXT NOT NULL,
+        job     INTEGER,
+        subject TEXT NOT NULL,
+        detail  TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX decisions_by_time ON decisions (at);
     ",
 ];

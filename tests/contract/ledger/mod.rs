@@ -5,6 +5,7 @@ pub(crate) mod facts;
 pub(crate) mod lines;
 pub(crate) mod listing;
 pub(crate) mod pages;
+pub(crate) mod people;
 pub(crate) mod publications;
 pub(crate) mod recovery;
 pub(crate) mod retention;
@@ -295,6 +296,13 @@ macro_rules! ledger_contract {
             money_stays_on_record_when_texts_are_removed
             callers_at_the_same_time_do_not_spend_the_same_money
             budgets_of_other_targets_do_not_matter
+        );
+        $crate::ledger_contract!($bench, people:
+            a_user_survives_the_process_and_a_name_is_used_once
+            a_user_without_a_token_has_no_sessions_either
+            sessions_end_and_their_number_is_bounded
+            a_decision_about_a_job_is_recorded_with_the_change
+            decisions_are_listed_newest_first_and_removed_by_age
         );
         $crate::ledger_contract!($bench, facts:
             a_fact_survives_the_process_and_replaces_the_previous_one

@@ -120,7 +120,7 @@ pub(crate) async fn of_two_decisions_about_one_draft_the_second_is_refused<B: Be
         let answer = ledger.advance([change.clone()].into()).await.unwrap().remove(0).unwrap();
         assert_eq!(answer.state, JobState::Ready);
     }
-    let made = ledger.decisions(job.id).await.unwrap();
+    let made = ledger.draft_decisions(job.id).await.unwrap();
     let on_record: Vec<_> =
         made.iter().map(|made| (made.at.to_string(), made.token, made.decision.clone())).collect();
     assert_eq!(
@@ -130,7 +130,7 @@ pub(crate) async fn of_two_decisions_about_one_draft_the_second_is_refused<B: Be
             ("2026-11-23T13:00:00Z".to_owned(), edited.token, approve)
         ]
     );
-    assert!(ledger.decisions(mynah_domain::JobId(99)).await.unwrap().is_empty());
+    assert!(ledger.draft_decisions(mynah_domain::JobId(99)).await.unwrap().is_empty());
 }
 
 pub(crate) async fn what_a_person_wants_of_the_next_translation_goes_with_the_job<B: Bench>() {
@@ -177,7 +177,7 @@ pub(crate) async fn a_forgotten_post_has_no_draft_and_no_reasons<B: Bench>() {
     assert!(ledger.forget(&job.post).await.unwrap().is_ok());
     let forgotten = all_jobs(&*ledger).await.remove(0);
     assert_eq!((forgotten.draft, forgotten.reason), (None, None));
-    let made = ledger.decisions(job.id).await.unwrap();
+    let made = ledger.draft_decisions(job.id).await.unwrap();
     assert_eq!((made.len(), made[0].decision.note.as_deref()), (1, None));
     assert_eq!(made[0].decision.who.as_deref(), Some("ana"));
 }

@@ -38,7 +38,7 @@ pub trait Listing: Send + Sync {
     async fn held_since(&self, moment: Timestamp) -> Result<BTreeMap<TargetId, HeldJobs>, LedgerError>;
 
     /// What people decided about the drafts of a job, in order.
-    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionLine>, LedgerError>;
+    async fn draft_decisions(&self, job: JobId) -> Result<Vec<DraftDecision>, LedgerError>;
 
     /// When the last `limit` recorded posts of a source were published there, in the source's order, last first. Posts
     /// without their texts count, too.
@@ -47,7 +47,7 @@ pub trait Listing: Send + Sync {
 
 /// A decision on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecisionLine {
+pub struct DraftDecision {
     /// When it was made.
     pub at: Timestamp,
     /// The token of the job that the person looked at.

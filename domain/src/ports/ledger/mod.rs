@@ -1,14 +1,16 @@
 //! The durable record of posts, jobs, publications and checkpoints. Everything that must not be lost is here and
 //! nowhere else; actors hold leases on it.
 //!
-//! The port has five parts, by their callers: [`Work`] for the pipeline, [`Listing`] for people, [`Facts`] for adapters,
-//! [`Retention`] for removing texts, and [`Spending`] for whatever costs money. A caller that needs only one of them requires no more.
+//! The port has seven parts, by their callers: [`Work`] for the pipeline, [`Listing`] for people, [`Facts`] for adapters,
+//! [`Retention`] for removing texts, [`Spending`] for whatever costs money, [`People`] for who may do what, and
+//! [`Decisions`] for who did what. A caller that needs only one of them requires no more.
 
 mod change;
 mod checkpoint;
 mod facts;
 mod listing;
 mod page;
+mod people;
 mod retention;
 mod spending;
 mod work;
@@ -16,8 +18,9 @@ mod work;
 pub use change::{Advanced, Change, ChangeError};
 pub use checkpoint::{Backfill, Checkpoint, Mark};
 pub use facts::Facts;
-pub use listing::{DecisionLine, HeldJobs, JobFilter, JobLine, Listing, PublishedJob};
+pub use listing::{DraftDecision, HeldJobs, JobFilter, JobLine, Listing, PublishedJob};
 pub use page::{Raw, RecordPage, RecordPost, Recorded, edited_reason};
+pub use people::{Decisions, ListedDecision, MAX_SESSIONS, People};
 pub use retention::{NotForgotten, Removed, Retention};
 pub use spending::{Reservation, ReservationKey, Spending};
 pub use work::{LinePosition, Work};
@@ -25,9 +28,9 @@ pub use work::{LinePosition, Work};
 use super::leases::LeaseName;
 
 /// The complete durable record.
-pub trait Ledger: Work + Listing + Facts + Retention + Spending {}
+pub trait Ledger: Work + Listing + Facts + Retention + Spending + People + Decisions {}
 
-impl<L: Work + Listing + Facts + Retention + Spending + ?Sized> Ledger for L {}
+impl<L: Work + Listing + Facts + Retention + Spending + People + Decisions + ?Sized> Ledger for L {}
 
 /// Why a ledger call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
