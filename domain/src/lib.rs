@@ -43,6 +43,8 @@ pub mod network;
 pub mod ports;
 pub mod post;
 pub mod publication;
+pub mod quiet_hours;
+pub mod schedule;
 pub mod target;
 pub mod tariff;
 pub mod text;
