@@ -13,6 +13,7 @@ use crate::{
     TooLong, Wordless,
     filters::Filters,
     network::{NetworkRules, PlainText},
+    schedule::Schedule,
     text::{self, Mask, Masking},
 };
 
@@ -42,6 +43,7 @@ pub fn target() -> Target {
         wordless: Wordless::Copy,
         link_card: true,
         engines: EngineOrder::All,
+        schedule: Schedule::default(),
     }
 }
 

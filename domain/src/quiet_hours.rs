@@ -189,7 +189,7 @@ pub struct Stretch {
 }
 
 /// The quiet hours of a target. Clones share the ranges.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuietHours {
     ranges: Arc<[QuietRange]>,
     zone: TimeZone,
@@ -212,6 +212,12 @@ impl QuietHours {
             return Err(InvalidQuietHours::WholeWeek);
         }
         Ok(Self { ranges: ranges.into(), zone })
+    }
+
+    /// The same hours, as clocks in another zone show them.
+    #[must_use]
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
     }
 
     /// The time zone whose clocks they follow.

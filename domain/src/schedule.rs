@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::quiet_hours::{QuietHours, Stretch};
 
 /// When a target publishes.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Schedule {
     /// The hours in which it publishes nothing.
     pub quiet: Option<QuietHours>,
@@ -43,6 +43,11 @@ impl fmt::Display for Wait {
 }
 
 impl Schedule {
+    /// Whether it makes no post wait, ever.
+    pub fn is_always_open(&self) -> bool {
+        self.quiet.is_none() && self.delay.is_zero()
+    }
+
     /// The quiet time that `now` is in; `None` if the target may publish.
     pub fn quiet_at(&self, now: Timestamp) -> Option<Stretch> {
         self.quiet.as_ref()?.at(now)

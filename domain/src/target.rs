@@ -8,6 +8,7 @@ use crate::{
     Card, Language, Post,
     filters::Filters,
     network::NetworkRules,
+    schedule::Schedule,
     text::{Entity, Links, Mask, Masking, neutralize_mentions},
 };
 
@@ -87,6 +88,8 @@ pub struct Target {
     pub link_card: bool,
     /// Which engines translate for it.
     pub engines: EngineOrder,
+    /// When it publishes.
+    pub schedule: Schedule,
 }
 
 impl Target {

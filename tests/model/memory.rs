@@ -713,6 +713,7 @@ impl Memory {
             token: row.token,
             attempt: row.attempt,
             not_before: row.not_before,
+            written_at: row.post.created_at,
             translation: row.translation.clone(),
             publications: row.parts.values().cloned().collect(),
         };

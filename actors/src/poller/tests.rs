@@ -1,5 +1,7 @@
 //! The poller between a scripted source and a ledger in memory.
 
+mod catching_up;
+
 use std::{cell::RefCell, collections::BTreeSet};
 
 use actix::Actor as _;
@@ -174,6 +176,7 @@ fn target() -> Target {
         wordless: mynah_domain::Wordless::Copy,
         link_card: true,
         engines: mynah_domain::EngineOrder::All,
+        schedule: mynah_domain::schedule::Schedule::default(),
         source: mynah_domain::fixtures::source(),
         network: mynah_domain::fixtures::rules(),
     }

@@ -245,6 +245,7 @@ mod tests {
             kind: kind.map(str::to_owned),
             reason: None,
             not_before: None,
+            written_at: noon(),
             updated_at: noon(),
             text: "Hello".into(),
             is_forgotten: false,

@@ -181,6 +181,8 @@ pub struct Drained {
     pub blocked: BTreeMap<TargetId, String>,
     /// The jobs that wait for a retry, with the last reason, by target.
     pub waiting: BTreeMap<TargetId, (usize, String)>,
+    /// The jobs that wait for their target's delay or quiet hours, and until when, by target.
+    pub scheduled: BTreeMap<TargetId, (usize, String)>,
 }
 
 /// Asks how many jobs are in memory.

@@ -1,6 +1,7 @@
 //! The endpoints of the admin API, one file per subject.
 
 mod actors;
+mod ahead;
 mod alerts;
 mod costs;
 mod events;
@@ -64,6 +65,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/published").get(jobs::published))
         // The former name.
         .service(web::resource("/api/said").get(jobs::published))
+        .service(web::resource("/api/ahead").get(ahead::list))
         .service(web::resource("/api/jobs").get(jobs::list))
         .service(web::resource("/api/jobs/retry").post(jobs::retry))
         .service(web::resource("/api/jobs/skip").post(jobs::skip))
@@ -87,6 +89,10 @@ async fn is_ready(control: Data<Control>) -> HttpResponse {
     let degraded = control.overview.degraded();
     if !degraded.is_empty() {
         answer["degraded"] = json!(degraded);
+    }
+    let quiet = control.overview.quiet();
+    if !quiet.is_empty() {
+        answer["quiet"] = json!(quiet);
     }
     HttpResponse::build(status).json(answer)
 }

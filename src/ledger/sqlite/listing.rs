@@ -11,6 +11,7 @@ use mynah_domain::{
 use rusqlite::{Connection, Row, params_from_iter, types::Value};
 
 use super::{
+    super::written_at,
     rows::{count, from_json, state, to_integer, to_json, to_timestamp},
     schema::UNDONE,
 };
@@ -72,7 +73,7 @@ pub(super) fn jobs(
                 posts.raw, CASE WHEN jobs.translation IS NULL THEN jobs.rejected END, jobs.before_skip,
                 (SELECT json_group_array(json_array(account, remote_id) ORDER BY part) FROM publications
                  WHERE publications.job = jobs.id AND remote_id IS NOT NULL),
-                posts.forgotten_at IS NOT NULL
+                posts.forgotten_at IS NOT NULL, posts.body ->> '$.created_at', posts.recorded_at
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE {} ORDER BY jobs.id {order} LIMIT ?",
         conditions.texts.join(" AND ")
@@ -187,6 +188,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<JobLine> {
         target: TargetId::from(row.get_ref(7)?.as_str()?),
         kind: row.get(8)?,
         reason: row.get(9)?,
+        written_at: written_at(row.get_ref(18)?.as_str_or_null()?, to_timestamp(row.get(19)?)),
         updated_at: to_timestamp(row.get(10)?),
         text: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
         is_forgotten: row.get(17)?,

@@ -9,7 +9,7 @@ use mynah_domain::{JobId, JobState, TargetId, ports::ledger::LinePosition};
 
 use super::{
     Line, Window,
-    entry::{Entry, Phase},
+    entry::{Entry, Now, Phase},
 };
 use crate::{router::messages::Drained, supervision::actor_of};
 
@@ -76,6 +76,7 @@ impl Window {
     pub(in crate::router) fn drained(
         &self,
         patience: u32,
+        now: Now,
         is_paused: impl Fn(&TargetId) -> bool,
     ) -> Option<Drained> {
         let mut drained = Drained::default();
@@ -93,10 +94,13 @@ impl Window {
                 drained.blocked.insert(target.clone(), reason);
                 continue;
             }
-            match line.remaining(patience) {
+            match line.remaining(patience, now) {
                 Remaining::Runnable => return None,
                 Remaining::Stuck(jobs, reason) => {
                     drained.waiting.insert(target.clone(), (jobs, reason));
+                }
+                Remaining::Scheduled(jobs, reason) => {
+                    drained.scheduled.insert(target.clone(), (jobs, reason));
                 }
                 Remaining::Nothing => {}
             }
@@ -129,14 +133,18 @@ enum Remaining {
     Runnable,
     /// This many stuck jobs, and why the first of them is stuck.
     Stuck(usize, String),
+    /// This many jobs that wait for the target's schedule, and until when the first of them does.
+    Scheduled(usize, String),
     /// Nothing.
     Nothing,
 }
 
 impl Line {
     /// What remains. A job with `patience` attempts without success counts as stuck.
-    fn remaining(&self, patience: u32) -> Remaining {
+    fn remaining(&self, patience: u32, now: Now) -> Remaining {
+        let opening = self.opening(now);
         let mut stuck: Option<(usize, String)> = None;
+        let mut is_scheduled = false;
         for entry in self.jobs.values() {
             match (&entry.phase, &mut stuck) {
                 // Jobs behind a stuck one wait to keep the order.
@@ -146,10 +154,15 @@ impl Line {
                 {
                     stuck = Some((1, entry.reason.clone()));
                 }
+                (Phase::Ready, None) if let Some((left, wait)) = opening.wait(entry) => {
+                    stuck = Some((1, opening.reason(left, wait)));
+                    is_scheduled = true;
+                }
                 _ => return Remaining::Runnable,
             }
         }
         match stuck {
+            Some((jobs, reason)) if is_scheduled => Remaining::Scheduled(jobs, reason),
             Some((jobs, reason)) => Remaining::Stuck(jobs, reason),
             None if self.more || self.loading => Remaining::Runnable,
             None => Remaining::Nothing,
