@@ -161,7 +161,7 @@ async fn every_operation_answers_each_role_as_described() {
             }
         }
     }
-    assert!(requests >= 38 * 5, "{requests}");
+    assert!(requests >= 39 * 5, "{requests}");
     let wrong = ask(address, "GET", "/api/jobs", &[&bearer("mynah_wrong")], "");
     assert_eq!(wrong.status, 401);
     assert!(wrong.json()["error"].as_str().unwrap().contains("mynah users add"), "{}", wrong.body);

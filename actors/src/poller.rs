@@ -6,12 +6,14 @@
 //! - [`start`]: the first poll of an account, from now on.
 //! - [`trail`]: which page a backfill requests next, and when it stops.
 //! - [`reread`]: what happens to a post that could not be read.
+//! - [`catching_up`]: which posts are republished after the source was not read for a while.
 //! - [`calls`]: the calls to the source.
 //! - [`payment`]: pays for reading, within the budgets.
 //! - [`live`]: polls at once where the network reports that there is something new.
 //! - [`company`]: what is different if other sources are polled, too.
 
 mod calls;
+mod catching_up;
 mod company;
 mod live;
 mod payment;
@@ -49,7 +51,7 @@ use mynah_domain::{
     tariff::CallPrices,
 };
 use payment::{PageCost, PaidPage, as_error};
-use reread::{Arrival, Unread, about};
+use reread::{Unread, about};
 use tokio::sync::mpsc;
 use trail::{FEW_BARREN, MOST_BARREN, Next, Trail};
 
@@ -398,6 +400,8 @@ impl Poller {
         };
         let mut lookups = MOST_LOOKUPS;
         let mut posts = self.reread(&checkpoint, &mut lookups, stop).await?;
+        self.look_for_gap(&mut checkpoint).await?;
+        let mut skipped = 0;
         let from = match (&checkpoint.watermark, &self.parts.start) {
             (None, Start::From(moment)) => Some(*moment),
             (None, _) => checkpoint.since,
@@ -425,9 +429,18 @@ impl Poller {
                             return Err(trouble);
                         }
                     };
+                    let (decided, passed_over) = self.decided(arrivals, &mut checkpoint);
+                    let is_gap = checkpoint.gap.is_some();
+                    skipped += passed_over;
                     checkpoint = checkpoint.after_page(&shown, continuation.is_none());
-                    let new = self.record(arrivals, checkpoint.clone(), cost).await?;
+                    if continuation.is_none() {
+                        self.note_read(&mut checkpoint);
+                    }
+                    let new = self.record(decided, checkpoint.clone(), cost).await?;
                     posts += new;
+                    if is_gap && continuation.is_none() {
+                        info!(source = self.parts.source.as_str(), posts = posts, skipped = skipped; "caught up");
+                    }
                     self.context.heartbeat().progress();
                     trail.after_page(continuation, new > 0, oldest(&checkpoint))
                 }
@@ -447,7 +460,9 @@ impl Poller {
                 Next::CutShort => {
                     self.cut_short.set(true);
                     warn!(source = self.parts.source.as_str(), pages = trail.barren(); "backfill cut short");
-                    self.record(Vec::new(), checkpoint.after_page(&[], true), PageCost::nothing()).await?;
+                    let mut checkpoint = checkpoint.after_page(&[], true);
+                    self.note_read(&mut checkpoint);
+                    self.record(Vec::new(), checkpoint, PageCost::nothing()).await?;
                     break;
                 }
                 // The backfill continues at the next start.
@@ -483,24 +498,11 @@ impl Poller {
 
     async fn record(
         &self,
-        arrivals: Vec<Arrival>,
+        posts: Vec<RecordPost>,
         checkpoint: Checkpoint,
         cost: PageCost,
     ) -> Result<u64, Trouble> {
         let arrived = Instant::now();
-        let posts = arrivals
-            .into_iter()
-            .map(|Arrival { post, unreadable }| {
-                let jobs = self.parts.order.iter().filter_map(|id| {
-                    let skip = match &unreadable {
-                        None => self.skip_reason(&post, self.parts.targets.get(id)?, &checkpoint),
-                        Some(_) => None,
-                    };
-                    Some((id.clone(), skip))
-                });
-                RecordPost { jobs: jobs.collect(), post: Arc::new(post), unreadable }
-            })
-            .collect();
         let settles = cost.into_settlement();
         let page = RecordPage { source: self.parts.source.clone(), posts, checkpoint, settles };
         let recorded = self.parts.router.ask_until_answered(Record { page, arrived }).await?;

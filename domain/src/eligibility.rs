@@ -3,6 +3,7 @@
 
 use crate::{
     Language, MediaPolicy, Post, PostKind, Skip, Target, Wordless,
+    catch_up::CatchUpPolicy,
     filters::{Filter, Filters},
     gate,
     network::NetworkRules,
@@ -28,6 +29,8 @@ pub struct Eligibility {
     pub opt_out: Option<Filter>,
     /// The filters that apply to every target.
     pub filters: Filters,
+    /// Which posts are republished that came while the source was not read.
+    pub catch_up: CatchUpPolicy,
 }
 
 impl Default for Eligibility {
@@ -40,6 +43,7 @@ impl Default for Eligibility {
             polls: true,
             opt_out: None,
             filters: Filters::default(),
+            catch_up: CatchUpPolicy::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     TooLong, Wordless,
     filters::Filters,
     network::{NetworkRules, PlainText},
+    schedule::Schedule,
     text::{self, Mask, Masking},
 };
 
@@ -43,6 +44,7 @@ pub fn target() -> Target {
         review: crate::review::ReviewPolicy::Never,
         link_card: true,
         engines: EngineOrder::All,
+        schedule: Schedule::default(),
     }
 }
 

@@ -452,14 +452,17 @@ pub enum Skip {
     OtherLanguage,
     /// Another version of the same post is recorded, or the post is older than the start and was edited since.
     Edited,
+    /// It came while its source was not read, and newer posts were enough.
+    CatchUp,
     /// A person decided so.
     ByHand,
 }
 
 impl Skip {
-    /// Reasons that are guesses from what the network reports. A person may retry such a job. Every other skip is final,
+    /// Reasons that are guesses from what the network reports, or a matter of time. A person may retry such a job. Every other skip is final,
     /// except a person's own, which may be undone ([`JobEvent::Restored`]).
-    pub const RETRYABLE: [Self; 3] = [Self::AlreadyInLanguage, Self::OtherLanguage, Self::Withheld];
+    pub const RETRYABLE: [Self; 4] =
+        [Self::AlreadyInLanguage, Self::OtherLanguage, Self::Withheld, Self::CatchUp];
 
     /// Whether a job that was skipped for the reason with this name may be retried.
     pub fn is_retryable(name: &str) -> bool {
@@ -482,6 +485,7 @@ impl Skip {
             Self::AlreadyInLanguage => "already_in_language",
             Self::OtherLanguage => "other_language",
             Self::Edited => "edited",
+            Self::CatchUp => "catch_up",
             Self::ByHand => "by_hand",
         }
     }
@@ -506,6 +510,8 @@ pub struct Job {
     pub attempt: u32,
     /// Not before this time may any worker take it.
     pub not_before: Option<Timestamp>,
+    /// When its post was written by the source's clock, but never after it was recorded.
+    pub written_at: Timestamp,
     /// Its translation, once there is one.
     pub translation: Option<Translation>,
     /// What a person wants of its next translation.
@@ -664,7 +670,7 @@ mod tests {
 
     #[test]
     fn only_a_skip_that_is_a_guess_may_be_retried() {
-        for name in ["already_in_language", "other_language", "withheld"] {
+        for name in ["already_in_language", "other_language", "withheld", "catch_up"] {
             assert!(Skip::is_retryable(name), "{name}");
         }
         for skip in [Skip::Reply, Skip::OptedOut, Skip::Repeated, Skip::Edited, Skip::ByHand] {

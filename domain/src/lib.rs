@@ -8,13 +8,13 @@
 //! - [`network`]: the differences between networks: how they count a text, what they link in it, and their limits.
 //! - [`account`]: the account that publishes, and its limits.
 //! - [`job`]: one post for one target, and the table of its states; [`publication`]: one message of it.
-//! - [`eligibility`], [`filters`]: which posts become jobs.
+//! - [`eligibility`], [`filters`], [`catch_up`]: which posts become jobs.
 //! - [`text`]: masking what must not change, splitting what is too long.
 //! - [`gate`]: the checks that a translation must pass before it may be published, one file per rule.
 //! - [`money`], [`budget`], [`tariff`]: amounts, the most that may be spent, and what engines charge.
 //! - [`people`]: users, roles, sessions, and what people decided.
-//! - [`people`]: users, roles, sessions, and what people decided.
 //! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of caps, retries and circuit breakers.
+//! - [`schedule`], [`quiet_hours`]: when a target may publish a post.
 //! - [`adaptive_limit`], [`batch_sizer`]: the arithmetic of how many calls a service gets at once, and how much is in
 //!   each.
 //! - [`fair_share`], [`lease_term`]: the arithmetic of how instances share the work, and for how long one relies on a
@@ -30,6 +30,7 @@ pub mod breaker;
 pub mod budget;
 pub mod caps;
 pub mod card;
+pub mod catch_up;
 pub mod eligibility;
 pub mod fair_share;
 pub mod filters;
@@ -46,7 +47,9 @@ pub mod people;
 pub mod ports;
 pub mod post;
 pub mod publication;
+pub mod quiet_hours;
 pub mod review;
+pub mod schedule;
 pub mod target;
 pub mod tariff;
 pub mod text;

@@ -9,6 +9,7 @@ use crate::{
     filters::Filters,
     network::NetworkRules,
     review::ReviewPolicy,
+    schedule::Schedule,
     text::{Entity, Links, Mask, Masking, neutralize_mentions},
 };
 
@@ -90,6 +91,8 @@ pub struct Target {
     pub link_card: bool,
     /// Which engines translate for it.
     pub engines: EngineOrder,
+    /// When it publishes.
+    pub schedule: Schedule,
 }
 
 impl Target {

@@ -180,6 +180,7 @@ fn target(
         wordless: settings.wordless,
         link_card: settings.link_card,
         engines,
+        schedule: settings.schedule.clone(),
     }
 }
 
@@ -192,6 +193,7 @@ pub fn eligibility(source: &SourceSettings) -> Eligibility {
         polls: source.polls,
         opt_out: source.opt_out.clone(),
         filters: source.filters.clone(),
+        catch_up: source.catch_up,
     }
 }
 

@@ -71,6 +71,7 @@ impl Persistent {
             account: target.account_id(),
             source: target.source.id(),
             engines: settings.engines_of(target).to_vec(),
+            schedule: target.schedule.clone(),
         });
         let costs = Self::costs(settings, &targets).recording(self.purse.shortages().clone());
         let mut publishers = Publishers::from_iter(self.publishers(settings, &targets, &costs));

@@ -19,7 +19,9 @@ use super::{
 use crate::{
     control::{
         self, PAGE,
+        ahead::Timetable,
         choice::{choose, decide_all},
+        configured::Configured,
         names::Names,
         wire::{Choice, Filter, Job, Jobs, Outcome, Query},
     },
@@ -126,7 +128,7 @@ struct ChosenBy {
     #[arg(long)]
     source: Option<String>,
     /// All jobs held for this kind of reason: `gate`, `too_long`, `refused`, …; for a retry also skipped ones:
-    /// `other_language`, `already_in_language`, `withheld`
+    /// `other_language`, `already_in_language`, `withheld`, `catch_up`
     #[arg(long)]
     kind: Option<String>,
 }
@@ -244,7 +246,8 @@ async fn page(reach: &Reach, query: &Query, settings: &Settings) -> Result<Jobs,
             let failed = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
             let filter = control::filter(query, &Names::of(settings)).map_err(|error| failed(&error))?;
             let limit = query.limit.unwrap_or(PAGE);
-            control::list(&**ledger, &filter, query.after.map(JobId), limit)
+            let timetable = Timetable::of(&Configured::of(settings, &[]).targets);
+            control::list(&**ledger, &filter, query.after.map(JobId), limit, &timetable)
                 .await
                 .map_err(|error| failed(&error))
         }
@@ -274,15 +277,18 @@ fn row(job: Job) -> [String; 6] {
         (None, _) if !messages.is_empty() => format!("{} {text}", messages.join(" ")),
         (None, _) => text,
     };
-    let reason = match job.not_before {
-        Some(moment) => format!("until {moment:.0}: {reason}"),
-        None => reason,
+    let reason = match (job.next_at, &job.waits_for, job.not_before) {
+        (Some(next), Some(why), not_before) if not_before != Some(next) => {
+            format!("next at {next:.0} ({why}): {reason}")
+        }
+        (_, _, Some(moment)) => format!("until {moment:.0}: {reason}"),
+        _ => reason,
     };
     [job.id.to_string(), job.post, job.target, state, format!("{:.0}", job.updated_at), reason]
 }
 
 /// The beginning of a text, in quotes.
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     let head: String = text.chars().take(EXCERPT).collect();
     if head.len() < text.len() { format!("“{head}…”") } else { format!("“{head}”") }
 }

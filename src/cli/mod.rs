@@ -4,6 +4,7 @@
 //! - [`output`]: everything that commands print.
 
 mod actors;
+mod ahead;
 mod alerts;
 mod arguments;
 mod backup;
@@ -75,6 +76,7 @@ Examples:
   mynah run                                   follow the source until stopped
   mynah status                                show whether everything works, and what to do if not
   mynah alerts test                           send a message to those who are notified of what is wrong
+  mynah ahead                                 show what waits to be published, and until when
   mynah costs                                 show what was spent, and what is left of the budgets
   mynah pause example_es                      pause an account; `mynah resume` resumes it
   mynah actors resize translator 8            run 8 translators
@@ -132,6 +134,8 @@ enum Command {
     Alerts(alerts::AlertsArgs),
     /// Show what was spent, on what, and what is left of the budgets
     Costs(costs::CostsArgs),
+    /// List what waits to be published in the coming week, in the order in which it may go on, and what it waits for
+    Ahead(ahead::AheadArgs),
     /// Show throughput, latencies and errors
     Performance(performance::PerformanceArgs),
     /// Show the latest log events of the running service, and new ones with --follow
@@ -280,6 +284,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Status => status::status(json, &local()?).await,
         Command::Alerts(alerts) => alerts::alerts(&alerts, json, &local()?).await,
         Command::Costs(costs) => costs::costs(&costs, json, &local()?).await,
+        Command::Ahead(args) => ahead::show(&args, json, &local()?).await,
         Command::Performance(performance) => performance::performance(&performance, json, &local()?).await,
         Command::Logs(logs) => logs::logs(&logs, json, &local()?).await,
         Command::Demo(demo) => demo::demo(demo).await,

@@ -179,7 +179,9 @@ fn stopped(configured: &Configured, is_paused: impl Fn(&ConfiguredSource) -> boo
 /// An account of which nothing else is known publishes nothing without a service.
 fn stands_still(account: AccountStatus) -> AccountStatus {
     match account.state {
-        AccountState::Running => AccountStatus { state: AccountState::Stopped, ..account },
+        AccountState::Running | AccountState::Quiet => {
+            AccountStatus { state: AccountState::Stopped, reason: None, ..account }
+        }
         _ => account,
     }
 }

@@ -119,8 +119,12 @@ impl Summary {
 
     /// Whether there was nothing to publish and nothing went wrong.
     fn had_nothing_to_do(&self) -> bool {
-        let nothing_left =
-            self.left.waiting.is_empty() && self.left.blocked.is_empty() && self.in_review == 0;
+        let Drained { blocked, waiting, in_review, scheduled } = &self.left;
+        let nothing_left = blocked.is_empty()
+            && waiting.is_empty()
+            && in_review.is_empty()
+            && scheduled.is_empty()
+            && self.in_review == 0;
         self.posts == 0 && self.settled() == 0 && nothing_left && self.polls.are_all_done()
     }
 
@@ -172,9 +176,10 @@ impl Summary {
                 (target.as_str(), counts)
             })
             .collect();
-        let waiting: BTreeMap<&str, serde_json::Value> = (self.left.waiting.iter())
-            .map(|(target, (jobs, reason))| (target.as_str(), json!({"jobs": jobs, "reason": reason})))
-            .collect();
+        let waiting: BTreeMap<&str, serde_json::Value> =
+            (self.left.waiting.iter().chain(&self.left.scheduled))
+                .map(|(target, (jobs, reason))| (target.as_str(), json!({"jobs": jobs, "reason": reason})))
+                .collect();
         let blocked: BTreeMap<&str, &String> =
             self.left.blocked.iter().map(|(target, reason)| (target.as_str(), reason)).collect();
         let not_read: BTreeMap<&str, &String> =
@@ -255,7 +260,7 @@ impl fmt::Display for Report<'_> {
                 }
             }
         }
-        for (target, (jobs, why)) in &summary.left.waiting {
+        for (target, (jobs, why)) in summary.left.waiting.iter().chain(&summary.left.scheduled) {
             write!(f, "\n  {target}: {} waiting: {}", count_of(*jobs as u64), printable(why))?;
         }
         match summary.in_review {

@@ -10,6 +10,7 @@ use mynah_domain::{
     EngineOrder, JobEvent, Language, MediaPolicy, Money, Post, PostId, PostKind, Skip, SourceProfile, Style,
     Target, TargetId, TooLong, Wordless,
     filters::Filters,
+    schedule::Schedule,
     text::{Links, Masking},
 };
 use serde::Serialize;
@@ -252,6 +253,7 @@ fn new_target(language: Language, source: Arc<SourceProfile>) -> Target {
         review: mynah_domain::review::ReviewPolicy::Never,
         link_card: true,
         engines: EngineOrder::default(),
+        schedule: Schedule::default(),
     }
 }
 

@@ -4,7 +4,8 @@ use std::{collections::HashSet, rc::Rc, sync::Arc};
 
 use mynah_actors::pipeline::poller_names;
 use mynah_domain::{
-    AccountId, Language, Target, TargetId, budget::Budgets, caps::Caps, ports::Engine, tariff::Tariff,
+    AccountId, Language, Target, TargetId, budget::Budgets, caps::Caps, ports::Engine, schedule::Schedule,
+    tariff::Tariff,
 };
 
 use super::names::Names;
@@ -65,6 +66,8 @@ pub struct ConfiguredTarget {
     pub connection: Arc<dyn Published>,
     /// The engines that translate for it, in order.
     pub engines: Vec<Arc<str>>,
+    /// When it publishes.
+    pub schedule: Schedule,
 }
 
 impl Configured {
@@ -76,6 +79,7 @@ impl Configured {
             account: target.account_id(),
             language: target.language,
             caps: target.caps,
+            schedule: target.schedule.clone(),
             connection: target.connection.clone(),
             engines: settings
                 .engines_of(target)

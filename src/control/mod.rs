@@ -2,6 +2,7 @@
 //! no service is running. Both ways share this module, so that names, filters and decisions mean the same in both.
 //!
 //! - [`names`]: resolves the names of sources and targets.
+//! - [`ahead`]: when jobs may go on, and what they wait for.
 //! - [`choice`]: selects jobs, and retries or skips them a page at a time.
 //! - [`forget`]: removes the texts of posts.
 //! - [`configured`]: the part of the settings that requests need.
@@ -15,6 +16,7 @@
 //! - [`vitals`]: checks whether the service can work right now.
 //! - [`wire`]: the JSON that the API, the commands and scripts exchange.
 
+pub mod ahead;
 pub mod choice;
 pub mod configured;
 pub mod costs;
@@ -30,11 +32,15 @@ pub mod review;
 pub mod vitals;
 pub mod wire;
 
+use ahead::Timetable;
+use jiff::Timestamp;
 use mynah_domain::{
     JobId, JobState, PostId,
-    ports::{Ledger, LedgerError, ledger::JobFilter},
+    ports::{
+        Ledger, LedgerError,
+        ledger::{JobFilter, JobLine},
+    },
 };
-
 use names::Names;
 
 /// The most jobs to read or change at once: limits memory, and how long other users of the ledger wait.
@@ -98,6 +104,7 @@ pub async fn list(
     filter: &JobFilter,
     after: Option<JobId>,
     limit: usize,
+    timetable: &Timetable,
 ) -> Result<wire::Jobs, LedgerError> {
     let limit = limit.clamp(1, PAGE);
     // One extra line shows whether there is another page.
@@ -105,7 +112,12 @@ pub async fn list(
     let more = lines.len() > limit;
     lines.truncate(limit);
     let next = lines.last().filter(|_| more).map(|last| last.id.0);
-    Ok(wire::Jobs { jobs: lines.into_iter().map(wire::Job::from).collect(), next })
+    let now = Timestamp::now();
+    let job = |line: JobLine| {
+        let (next_at, waits_for) = timetable.next(&line, now).unzip();
+        wire::Job { next_at, waits_for, ..wire::Job::from(line) }
+    };
+    Ok(wire::Jobs { jobs: lines.into_iter().map(job).collect(), next })
 }
 
 #[cfg(test)]

@@ -107,6 +107,14 @@ impl Overview {
             .collect()
     }
 
+    /// The targets that publish nothing now because of their quiet hours, and until when.
+    pub fn quiet(&self) -> Vec<String> {
+        let now = Timestamp::now();
+        let configured = self.configured.borrow();
+        let quiet = configured.targets.iter();
+        quiet.filter_map(|target| Some(format!("{} is {}", target.id, quiet_until(target, now)?))).collect()
+    }
+
     /// The sources that cannot be read, if others can.
     pub fn failing_among_others(&self) -> Vec<String> {
         let sources = self.sources();
@@ -271,8 +279,11 @@ pub fn account(target: &ConfiguredTarget, spent: Spent, counts: &Counts, health:
         Health { degraded, .. } => match (near_cap(target.caps, spent, Timestamp::now()), degraded) {
             (Some((AccountState::AtCap, why)), _) => (AccountState::AtCap, Some(why)),
             (_, Some(why)) => (AccountState::Degraded, Some(why)),
-            (Some((state, why)), None) => (state, Some(why)),
-            (None, None) => (AccountState::Running, None),
+            (near_cap, None) => match (quiet_until(target, Timestamp::now()), near_cap) {
+                (Some(until), _) => (AccountState::Quiet, Some(until)),
+                (None, Some((state, why))) => (state, Some(why)),
+                (None, None) => (AccountState::Running, None),
+            },
         },
     };
     let count = |states: &[JobState]| -> u64 {
@@ -301,6 +312,13 @@ pub fn account(target: &ConfiguredTarget, spent: Spent, counts: &Counts, health:
         held: count(&[JobState::Held]),
         failed: count(&[JobState::Failed]),
     }
+}
+
+/// Until when a target is quiet, as a person reads it: `quiet until 07:00 (Europe/Madrid)`; `None` if it is not.
+fn quiet_until(target: &ConfiguredTarget, now: Timestamp) -> Option<String> {
+    let hours = target.schedule.quiet.as_ref()?;
+    let until = hours.at(now)?.until;
+    Some(format!("quiet until {}", hours.shown(until, now)))
 }
 
 /// Where people find an account.

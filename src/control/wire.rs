@@ -1,6 +1,7 @@
 //! The JSON that the admin API, the commands and scripts exchange. Field names are part of the API. Post text in it is
 //! only data, whatever it contains.
 
+mod ahead;
 mod money;
 mod people;
 mod review;
@@ -16,6 +17,7 @@ use mynah_domain::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use ahead::{Ahead, AheadJob, AheadQuery};
 pub use money::{BudgetState, CostLine, Costs, CostsQuery, Spent, SpentOn};
 pub use people::{
     Decision, Decisions, DecisionsQuery, Identity, LogIn, NewToken, NewUser, RemovedUser, Token, User, Users,
@@ -354,6 +356,8 @@ pub enum AccountState {
     Running,
     /// It has used four fifths of a cap.
     NearCap,
+    /// Its quiet hours have begun, and it publishes nothing until they end.
+    Quiet,
     /// It has used up a cap, and publishes nothing until the next period.
     AtCap,
     /// It does not get what its settings promise.
@@ -368,14 +372,15 @@ pub enum AccountState {
 
 impl AccountState {
     /// The states in a running service.
-    pub const LIVE: [Self; 6] =
-        [Self::Running, Self::NearCap, Self::AtCap, Self::Degraded, Self::Paused, Self::Blocked];
+    pub const LIVE: [Self; 7] =
+        [Self::Running, Self::NearCap, Self::Quiet, Self::AtCap, Self::Degraded, Self::Paused, Self::Blocked];
 
     /// Its name in output and measurements.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::NearCap => "near_cap",
+            Self::Quiet => "quiet",
             Self::AtCap => "at_cap",
             Self::Degraded => "degraded",
             Self::Paused => "paused",
@@ -635,6 +640,12 @@ pub struct Job {
     pub reason: Option<String>,
     /// When to try it again at the earliest.
     pub not_before: Option<Timestamp>,
+    /// When it may go on at the earliest, if it waits for a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
+    /// What it waits for until then: `delay`, `quiet hours`, `retry`, or the kind of hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// When it last changed.
     pub updated_at: Timestamp,
     /// The text of the post; empty if it was removed.
@@ -691,6 +702,8 @@ impl From<JobLine> for Job {
             kind: line.kind,
             reason: line.reason,
             not_before: line.not_before,
+            next_at: None,
+            waits_for: None,
             updated_at: line.updated_at,
             text: line.text,
             text_removed: line.is_forgotten,

@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use log::warn;
 use mynah_actors::retrying::{Patience, Retrying};
 use mynah_domain::{
@@ -39,6 +40,13 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), max: Duratio
 
 /// The same for a ledger whose server may be gone for a while.
 const OUTAGE: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(3) };
+
+/// When a post was written: as its source's clock had it, but never after it was recorded. A source whose clock is ahead
+/// must not keep its posts waiting.
+fn written_at(created_at: Option<&str>, recorded_at: Timestamp) -> Timestamp {
+    let created_at = created_at.and_then(|time| time.parse::<Timestamp>().ok());
+    created_at.map_or(recorded_at, |created_at| created_at.min(recorded_at))
+}
 
 /// Where a ledger is.
 #[derive(Debug, Clone)]

@@ -77,6 +77,11 @@ impl Sections {
         })
     }
 
+    /// The time zone in which days begin.
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// All budgets, those of engines included, which have their own by name.
     pub(super) fn budgets(
         self,

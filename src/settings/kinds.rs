@@ -2,6 +2,7 @@
 //! Values from the environment and flags are text, so every parser also accepts text.
 
 pub(super) mod money;
+pub(super) mod schedule;
 
 use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 

@@ -11,9 +11,11 @@ use mynah_domain::{
     AccountId, Language, MediaPolicy, TargetId, Tone, TooLong, Wordless,
     budget::Budgets,
     caps::Caps,
+    catch_up::CatchUpPolicy,
     filters::{Filter, Filters},
     network::{NetworkRules, Priced},
     review::ReviewPolicy,
+    schedule::Schedule,
     text::{Hashtags, Links, Mentions},
 };
 use secrecy::SecretString;
@@ -212,6 +214,8 @@ pub struct SourceSettings {
     pub opt_out: Option<Filter>,
     /// Which of its posts are republished.
     pub filters: Filters,
+    /// Which posts are republished that came while the source was not read.
+    pub catch_up: CatchUpPolicy,
     /// The number of posts per request.
     pub page_size: usize,
 }
@@ -278,6 +282,8 @@ pub struct TargetSettings {
     pub engines: Option<Vec<Arc<str>>>,
     /// Its own caps, or the publisher's.
     pub caps: Caps,
+    /// When it publishes.
+    pub schedule: Schedule,
 }
 
 impl TargetSettings {

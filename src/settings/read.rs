@@ -42,7 +42,7 @@ const ZERO: Duration = Duration::ZERO;
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
 /// A lease that is renewed at a third of it must outlast a slow answer of the ledger.
 const SHORTEST_LEASE: Duration = Duration::from_secs(3);
@@ -103,13 +103,14 @@ pub(super) fn settings(
     let alerts = alerts::read(reader, vault, transport);
     let sources = sources.into_iter().collect::<Option<Vec<_>>>()?.into_iter().zip(connected.sources?);
     let sources: Vec<_> = sources.map(|(source, connection)| Arc::new(source(connection))).collect();
+    let budgets = budgets?;
     let targets = targets?.into_iter().zip(connected.targets?).map(|(target, connection)| {
         let Unconnected { source, finish } = target;
-        Some(finish(sources.get(source)?.clone(), connection))
+        Some(finish(sources.get(source)?.clone(), connection, budgets.zone()))
     });
     let targets: Vec<_> = targets.collect::<Option<_>>()?;
     let engine = engine?;
-    let budgets = budgets?.budgets(&sources, &targets, &of_engine?);
+    let budgets = budgets.budgets(&sources, &targets, &of_engine?);
     budget::check_prices(reader, &budgets, &engine, &targets);
     Some(Settings {
         preset: preset?,

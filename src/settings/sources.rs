@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
-use mynah_domain::{Language, filters::Filters};
+use mynah_domain::{Language, catch_up::CatchUpPolicy, filters::Filters};
 
 use super::{
-    kinds::{TICK, choice, count, duration, filters, flag, language, mark, refuse, source_name, start},
+    kinds::{
+        TICK, choice, count, duration, filters, flag, language, mark, refuse, schedule::catch_up,
+        source_name, start,
+    },
     model::SourceSettings,
-    read::{Account, DAY},
+    read::{Account, DAY, HOUR},
     reader::Reader,
 };
 use crate::networks::{Followed, Network, Networks, Streaming};
@@ -171,12 +174,15 @@ fn source(reader: &mut Reader<'_>, followed: &FollowedAccount) -> Option<Unconne
     let include = reader.optional(&key("include"), filters);
     let exclude = reader.optional(&key("exclude"), filters);
     let opt_out = reader.or(&key("opt_out"), "#notranslate", mark);
+    let catch_up = reader.or(&key("catch_up"), "all", catch_up);
+    let catch_up_after = reader.or(&key("catch_up_after"), "6h", duration(HOUR..=DAY * 30));
     let page_size = reader.or(&key("page_size"), "100", count(5..=100));
     let account = account.whole()?;
     let (language, trust_language, poll_interval, stream) =
         (language?, trust_language?, poll_interval?, stream?);
     let (start, reposts, replies, quotes, polls) = (start?, reposts?, replies?, quotes?, polls?);
     let (opt_out, page_size) = (opt_out?, page_size?);
+    let catch_up = CatchUpPolicy { which: catch_up?, after: catch_up_after? };
     let filters =
         Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
     Some(Box::new(move |connection| SourceSettings {
@@ -195,6 +201,7 @@ fn source(reader: &mut Reader<'_>, followed: &FollowedAccount) -> Option<Unconne
         polls,
         opt_out,
         filters,
+        catch_up,
         page_size,
     }))
 }

@@ -3,16 +3,24 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use mynah_domain::{
     MediaMissing, MediaPolicy, Tone, TooLong, Wordless,
     caps::{Cap, CapSetting, Caps},
     filters::Filters,
     review::ReviewPolicy,
+    schedule::Schedule,
     text::{Hashtags, Links, Mentions},
 };
 
 use super::{
-    kinds::{cap, choice, engines, file, filters, flag, instructions, language, name, source_of_target},
+    kinds::{
+        cap, choice, engines, file, filters, flag, instructions, language,
+        money::time_zone,
+        name,
+        schedule::{delay, quiet_hours},
+        source_of_target,
+    },
     model::{SourceSettings, TargetSettings},
     read::Account,
     reader::{Outcome, Reader},
@@ -64,8 +72,8 @@ pub(super) struct Unconnected {
     pub(super) finish: Finish,
 }
 
-/// Adds the source and the connection to a target.
-type Finish = Box<dyn FnOnce(Arc<SourceSettings>, Arc<dyn Published>) -> TargetSettings>;
+/// Adds the source, the connection, and the time zone for targets without their own, to a target.
+type Finish = Box<dyn FnOnce(Arc<SourceSettings>, Arc<dyn Published>, &TimeZone) -> TargetSettings>;
 
 /// The account of each target. No targets is a problem, which is recorded.
 pub(super) fn accounts(
@@ -204,6 +212,9 @@ fn target(
     let review = reader.or(&key("review"), "never", choice(&REVIEW));
     let wordless = reader.or(&key("wordless"), "copy", choice(&WORDLESS));
     let link_card = reader.or(&key("link_card"), "true", flag);
+    let quiet_hours = reader.optional(&key("quiet_hours"), quiet_hours);
+    let zone = reader.optional(&key("time_zone"), time_zone);
+    let delay = reader.or(&key("delay"), "0s", delay);
     let engines = common.engines.get(index).cloned().unwrap_or(Ok(None));
     let caps = caps?;
     let (network, account, name, source) = (account.network, account.whole()?, name.clone(), (*source)?);
@@ -216,7 +227,8 @@ fn target(
     let (local_numbers, link_card, links) = (local_numbers?, link_card?, links?);
     let engines: Option<Vec<Arc<str>>> =
         engines.ok()?.map(|names| names.into_iter().map(Arc::from).collect());
-    let finish = move |source, connection| TargetSettings {
+    let (quiet_hours, zone, delay) = (quiet_hours.ok()?, zone.ok()?, delay?);
+    let finish = move |source, connection, general: &TimeZone| TargetSettings {
         source,
         name,
         network,
@@ -240,6 +252,10 @@ fn target(
         link_card,
         engines,
         caps,
+        schedule: Schedule {
+            quiet: quiet_hours.map(|hours| hours.in_zone(zone.unwrap_or_else(|| general.clone()))),
+            delay,
+        },
     };
     Some(Unconnected { source, finish: Box::new(finish) })
 }

@@ -741,6 +741,7 @@ impl Memory {
             token: row.token,
             attempt: row.attempt,
             not_before: row.not_before,
+            written_at: row.post.created_at,
             translation: row.translation.clone(),
             guidance: row.guidance.clone().map(Box::new),
             publications: row.parts.values().cloned().collect(),

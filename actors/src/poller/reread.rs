@@ -181,7 +181,10 @@ impl Poller {
         if arrivals.is_empty() {
             return Ok(0);
         }
-        self.record(arrivals, checkpoint.clone(), PageCost::nothing()).await
+        // A person wants them, however late.
+        let mut checkpoint = Checkpoint { gap: None, ..checkpoint.clone() };
+        let (decided, _) = self.decided(arrivals, &mut checkpoint);
+        self.record(decided, checkpoint, PageCost::nothing()).await
     }
 
     /// The position of a post that a person retried. `None` if the source returned it without an id.

@@ -52,7 +52,9 @@ impl Poller {
             Some(_) => None,
             None => Some(self.parts.clock.now() - CLOCK_TOLERANCE),
         };
-        let checkpoint = Checkpoint { watermark: watermark.clone(), backfill: None, start: watermark, since };
+        let mut checkpoint =
+            Checkpoint { watermark: watermark.clone(), start: watermark, since, ..Checkpoint::default() };
+        self.note_read(&mut checkpoint);
         self.record(Vec::new(), checkpoint, cost).await?;
         Ok(Polled::Done { posts: 0, started_now: true })
     }

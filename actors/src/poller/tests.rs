@@ -1,5 +1,7 @@
 //! The poller between a scripted source and a ledger in memory.
 
+mod catching_up;
+
 use std::{cell::RefCell, collections::BTreeSet};
 
 use actix::Actor as _;
@@ -175,6 +177,7 @@ fn target() -> Target {
         review: mynah_domain::review::ReviewPolicy::Never,
         link_card: true,
         engines: mynah_domain::EngineOrder::All,
+        schedule: mynah_domain::schedule::Schedule::default(),
         source: mynah_domain::fixtures::source(),
         network: mynah_domain::fixtures::rules(),
     }

@@ -155,7 +155,9 @@ impl Publisher {
                 match self.publish(assigned, stop).await {
                     Ok(outcome) => {
                         let paused = Paused::Target(assigned.job.target.clone());
-                        continues = !stop.is_asked() && !self.parts.pauses.is_paused(&paused);
+                        continues = !stop.is_asked()
+                            && !self.parts.pauses.is_paused(&paused)
+                            && !self.is_quiet(&assigned.job);
                         self.context.heartbeat().progress();
                         outcome
                     }
@@ -173,6 +175,12 @@ impl Publisher {
             self.unreported.borrow_mut().push(report);
         }
         Ok(())
+    }
+
+    /// Whether the quiet hours of a job's target have begun: the jobs behind it wait.
+    fn is_quiet(&self, job: &Job) -> bool {
+        let now = self.parts.clock.now();
+        self.parts.target(job).is_some_and(|target| target.schedule.quiet_at(now).is_some())
     }
 
     /// A message of a job on the account, with its link.

@@ -17,11 +17,13 @@ use mynah_domain::{
         Content, Denied, Draft, DraftCard, FetchError, FetchedMedium, MediaFetcher, MediaId, MediaLimits,
         PublishError, Recent, Shown, Since, Spending as _, UploadError, Uploaded, Work as _, ledger::Change,
     },
+    schedule::Schedule,
     tariff::CallPrices,
 };
 use tokio::sync::{Notify, mpsc};
 
 mod budgets;
+mod schedule;
 
 use super::*;
 use crate::{
@@ -197,6 +199,7 @@ struct Network {
     /// The most money in a day for what is needed besides messages, if it is limited.
     daily: Option<Money>,
     prices: CallPrices,
+    schedule: Schedule,
 }
 
 impl Default for Network {
@@ -211,6 +214,7 @@ impl Default for Network {
             costs: Costs::default(),
             daily: None,
             prices: CallPrices::default(),
+            schedule: Schedule::default(),
         }
     }
 }
@@ -258,7 +262,8 @@ impl Town {
     }
 
     fn on(network: Network, jobs: Vec<Job>, account: Account) -> Self {
-        let Network { settle, repeat, targets, threads, bucket, caps, costs, daily, prices } = network;
+        let Network { settle, repeat, targets, threads, bucket, caps, costs, daily, prices, schedule } =
+            network;
         let clock = Arc::new(RuntimeClock::since(account.begun));
         let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
@@ -270,7 +275,11 @@ impl Town {
                 queue: 100,
                 routes: targets
                     .iter()
-                    .map(|target| Route { account: AccountId::from(&es()), ..Route::alone(target.clone()) })
+                    .map(|target| Route {
+                        account: AccountId::from(&es()),
+                        schedule: schedule.clone(),
+                        ..Route::alone(target.clone())
+                    })
                     .collect(),
                 order_patience: Duration::from_hours(1000),
                 patience: 3,
@@ -292,7 +301,10 @@ impl Town {
         let limits = Limits { min_interval: Duration::ZERO, burst: 1, caps };
         let parts = PublisherParts {
             account: AccountId::from(&es()),
-            targets: targets.into_iter().map(|id| target(id, repeat)).collect(),
+            targets: targets
+                .into_iter()
+                .map(|id| Target { schedule: schedule.clone(), ..target(id, repeat) })
+                .collect(),
             limits,
             bucket,
             threads,

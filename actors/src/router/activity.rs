@@ -1,6 +1,6 @@
 //! Reports to the supervisor's stall detection what could make progress now, stage by stage: translation for all
-//! targets together, publication for each. Jobs that wait for a pause, a block, a time or an upstream that is down are
-//! explained, and not counted.
+//! targets together, publication for each. Jobs that wait for a pause, a block, a time, quiet hours or an upstream that is
+//! down are explained, and not counted.
 
 use actix::{Handler, Message};
 
@@ -26,7 +26,10 @@ impl RouterState {
             if self.is_paused(target) || upstreams.is_down(account.network()) {
                 continue;
             }
-            let (runnable, holders) = window.to_publish(target, self.pending.has(account));
+            let (runnable, holders) = window.to_publish(
+                target,
+                self.pending.has(account) && !window.waits_for_schedule(target, self.now()),
+            );
             let completed = completed.on(target);
             let stage = format!("publication on {target}");
             stages.push(StageActivity { stage, completed, runnable, holders });

@@ -294,6 +294,7 @@ pub(super) mod tests {
             kind: kind.map(str::to_owned),
             reason: None,
             not_before: None,
+            written_at: noon(),
             updated_at: noon(),
             text: "Hello".into(),
             is_forgotten: false,

@@ -183,6 +183,8 @@ pub struct Drained {
     pub waiting: BTreeMap<TargetId, (usize, String)>,
     /// The jobs that wait behind one that waits for a person's approval, by target.
     pub in_review: BTreeMap<TargetId, usize>,
+    /// The jobs that wait for their target's delay or quiet hours, and until when, by target.
+    pub scheduled: BTreeMap<TargetId, (usize, String)>,
 }
 
 /// Asks how many jobs are in memory.

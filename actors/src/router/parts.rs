@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use mynah_domain::{
     AccountId, TargetId,
     ports::{Clock, Ledger},
+    schedule::Schedule,
 };
 
 use crate::{
@@ -23,6 +24,8 @@ pub struct Route {
     pub source: String,
     /// The names of the engines that translate for it.
     pub engines: Vec<Arc<str>>,
+    /// When it publishes.
+    pub schedule: Schedule,
 }
 
 impl Route {
@@ -37,7 +40,13 @@ impl Route {
     /// The route of a target of the tests' source that shares its account with no other.
     pub(crate) fn alone(target: TargetId) -> Self {
         let engines = vec!["test".into()];
-        Self { account: AccountId::from(&target), target, source: "net:town".into(), engines }
+        Self {
+            account: AccountId::from(&target),
+            target,
+            source: "net:town".into(),
+            engines,
+            schedule: Schedule::default(),
+        }
     }
 }
 

@@ -7,13 +7,12 @@ use std::{
     collections::{BTreeSet, HashMap},
 };
 
-use jiff::Timestamp;
 use mynah_domain::{AccountId, JobEvent, JobId, TargetId, Translation};
 
 use super::{
     intent::{Assigned, Intent},
     messages::{JobReport, PullPublications},
-    window::Window,
+    window::{Now, Window},
 };
 use crate::{costs::Costs, supervision::shell::WorkerRef};
 
@@ -67,7 +66,7 @@ impl PendingPublishers {
         reports: &[JobReport],
         window: &Window,
         costs: &Costs,
-        now: Timestamp,
+        now: Now,
         is_paused: impl Fn(&TargetId) -> bool,
     ) -> BegunAtOnce {
         let pending = self.0.borrow();
@@ -81,12 +80,13 @@ impl PendingPublishers {
             translations.filter_map(|report| window.account_of(&report.target)).collect();
         let batch = |account: &AccountId| {
             let wait = pending.get(account)?;
-            let (target, jobs) = window.next_to_publish(account, &translated, wait.room, &is_paused)?;
+            let (target, jobs) = window.next_to_publish(account, &translated, wait.room, now, &is_paused)?;
             let intent = |job| {
                 let translation = translated.get(&job)?;
                 let at = reports.iter().find(|report| report.at.job == job)?.at;
-                let cost = costs.of((window.source_at(&target, at)?, &target), &translation.parts, 0, now);
-                Some((job, Intent::of_only_part(translation, account, now)?.at(cost)))
+                let cost =
+                    costs.of((window.source_at(&target, at)?, &target), &translation.parts, 0, now.wall);
+                Some((job, Intent::of_only_part(translation, account, now.wall)?.at(cost)))
             };
             let intents = jobs.into_iter().filter_map(intent).collect();
             wait.worker.is_valid().then(|| Batch {

@@ -34,6 +34,7 @@ impl RouterState {
                 &worker.holder,
                 account,
                 (*room).max(1),
+                self.now(),
                 |target| self.is_paused(target),
             );
             let (jobs, touched) = match picked {

@@ -45,9 +45,8 @@ impl RouterState {
         self.opened().await;
         let work = self.heartbeat.at_work();
         let at_once = if may_begin {
-            let now = self.parts.clock.now();
             let is_paused = |target: &TargetId| self.is_paused(target);
-            self.pending.at_once(&reports, &self.window.borrow(), &self.parts.costs, now, is_paused)
+            self.pending.at_once(&reports, &self.window.borrow(), &self.parts.costs, self.now(), is_paused)
         } else {
             BegunAtOnce::default()
         };
@@ -65,11 +64,15 @@ impl RouterState {
         let mut late = Vec::new();
         let mut again = Vec::new();
         let mut over_budget = Vec::new();
+        let mut put_back = Vec::new();
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
                 Ok(advanced) => {
                     if at_once.begins(&report) {
                         granted.insert(report.at.job, (report.at, advanced.token));
+                    }
+                    if advanced.state == JobState::Ready && !report.is_of_translation() {
+                        put_back.push((report.target.clone(), report.at));
                     }
                     self.moved(report, advanced, received);
                 }
@@ -86,6 +89,7 @@ impl RouterState {
                 },
             }
         }
+        self.note_parts(put_back).await?;
         if !late.is_empty() {
             Box::pin(self.report(late)).await?;
         }
@@ -102,6 +106,18 @@ impl RouterState {
         }
         self.refill_and_wake(&targets).await?;
         work.done();
+        Ok(())
+    }
+
+    /// Reads which parts of jobs that publishers put back are on the account, where a schedule makes a difference between
+    /// jobs that were begun and others.
+    async fn note_parts(&self, put_back: Vec<(TargetId, LinePosition)>) -> Result<(), LedgerError> {
+        for (target, at) in put_back {
+            if self.window.borrow().may_be_begun(&target, at) {
+                let parts = self.parts.ledger.publications(at.job).await?;
+                self.window.borrow_mut().note_parts(&target, at, parts);
+            }
+        }
         Ok(())
     }
 

@@ -180,7 +180,8 @@ impl RouterState {
             let changed = self.changed.notified();
             let is_paused = |target: &TargetId| self.is_paused(target);
             if !self.takes_up_lines()
-                && let Some(drained) = self.window.borrow().drained(self.parts.settings.patience, is_paused)
+                && let Some(drained) =
+                    self.window.borrow().drained(self.parts.settings.patience, self.now(), is_paused)
             {
                 return drained;
             }

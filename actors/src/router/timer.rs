@@ -1,5 +1,5 @@
-//! Handles what happens by time alone: delayed jobs become ready, and jobs that have blocked others for too long are
-//! held.
+//! Handles what happens by time alone: delayed jobs become ready, quiet hours end, and jobs that have blocked others for
+//! too long are held.
 
 use std::time::Duration;
 
@@ -23,15 +23,23 @@ impl RouterState {
             let timer = self.timer.notified();
             failpoint::reach("router.interval");
             let woken = self.window.borrow_mut().wake(self.now());
+            let (opened, opens) = self.window.borrow_mut().opened(self.now());
+            for account in &opened {
+                self.ready.wake(account);
+            }
+            if !opened.is_empty() {
+                self.changed.notify_waiters();
+            }
             let sleep = match woken {
                 Wake::Now => {
                     self.wake_translator();
                     self.ready.wake_all();
                     continue;
                 }
-                Wake::In(left) => Some(left.min(LONGEST_SLEEP)),
+                Wake::In(left) => Some(left),
                 Wake::Never => None,
             };
+            let sleep = sleep.into_iter().chain(opens).min().map(|left| left.min(LONGEST_SLEEP));
             let overdue = self.hold_overdue().await?;
             match sleep.into_iter().chain(overdue).min() {
                 None => timer.await,

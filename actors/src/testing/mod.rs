@@ -70,6 +70,7 @@ pub(crate) fn queued(number: i64) -> Job {
         token: 1,
         attempt: 0,
         not_before: None,
+        written_at: noon(),
         translation: None,
         guidance: None,
         publications: vec![],

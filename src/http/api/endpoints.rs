@@ -12,7 +12,7 @@ use actix_web::{
 use mynah_domain::people::Role;
 
 use super::{
-    actors, alerts, costs, decisions, events, health, instances, is_ready, jobs, openapi, pauses, posts,
+    actors, ahead, alerts, costs, decisions, events, health, instances, is_ready, jobs, openapi, pauses, posts,
     reload, review, session, stats, status, users,
 };
 use crate::http::{error::ApiError, identity::Caller, refusal::Refusal};
@@ -52,7 +52,7 @@ const REVIEW: Needs = Needs::Role(Role::Review);
 const STEER: Needs = Needs::Role(Role::Steer);
 
 /// All endpoints.
-pub(in crate::http) static ENDPOINTS: [Endpoint; 38] = [
+pub(in crate::http) static ENDPOINTS: [Endpoint; 39] = [
     read("/health", OPEN, || get().to(health)),
     read("/ready", OPEN, || get().to(is_ready)),
     read("/metrics", LOOK, || get().to(stats::metrics)),
@@ -76,6 +76,7 @@ pub(in crate::http) static ENDPOINTS: [Endpoint; 38] = [
     read("/api/published", LOOK, || get().to(jobs::published)),
     // The former name.
     read("/api/said", LOOK, || get().to(jobs::published)),
+    read("/api/ahead", LOOK, || get().to(ahead::list)),
     read("/api/jobs", LOOK, || get().to(jobs::list)),
     change("/api/jobs/retry", REVIEW, || post().to(jobs::retry)),
     change("/api/jobs/skip", REVIEW, || post().to(jobs::skip)),

@@ -10,6 +10,7 @@ use mynah_domain::{AccountId, JobId, people::Author};
 use crate::{
     control::{
         self,
+        ahead::Timetable,
         choice::{choose, decide_all},
         news::{self, Notice},
         wire,
@@ -29,7 +30,9 @@ pub(super) async fn list(
 ) -> Result<Json<wire::Jobs>, ApiError> {
     let filter = control::filter(&query, &control.names())?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    Ok(Json(control::list(&*control.overview.ledger, &filter, query.after.map(JobId), limit).await?))
+    let timetable = Timetable::of(&control.overview.configured.borrow().targets);
+    let after = query.after.map(JobId);
+    Ok(Json(control::list(&*control.overview.ledger, &filter, after, limit, &timetable).await?))
 }
 
 /// How many recent publications to list for each target, and at most.

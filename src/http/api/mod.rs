@@ -1,6 +1,7 @@
 //! The endpoints of the admin API, one file per subject; [`endpoints`] lists them all.
 
 mod actors;
+mod ahead;
 mod alerts;
 mod costs;
 mod decisions;
@@ -84,6 +85,10 @@ async fn is_ready(control: Data<Control>) -> HttpResponse {
     let degraded = control.overview.degraded();
     if !degraded.is_empty() {
         answer["degraded"] = json!(degraded);
+    }
+    let quiet = control.overview.quiet();
+    if !quiet.is_empty() {
+        answer["quiet"] = json!(quiet);
     }
     HttpResponse::build(status).json(answer)
 }

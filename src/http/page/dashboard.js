@@ -209,7 +209,8 @@ function drawActors(actors) {
 
 const SERVICE = { ready: ["ready", "good"], degraded: ["degraded", "warn"], not_ready: ["not ready", "bad"] };
 const STATES = { running: ["running", "good"], near_cap: ["near its cap", "warn"], at_cap: ["at its cap", "warn"],
-  degraded: ["degraded", "warn"], failing: ["failing", "bad"], waiting: ["waiting for a budget", "warn"], paused: ["paused", "warn"], blocked: ["blocked", "bad"] };
+  quiet: ["quiet", "good"], degraded: ["degraded", "warn"], failing: ["failing", "bad"],
+  waiting: ["waiting for a budget", "warn"], paused: ["paused", "warn"], blocked: ["blocked", "bad"] };
 
 /// The source of each target: `x:town`.
 let sourceOf = new Map();
@@ -299,6 +300,13 @@ function translationCell(label, job) {
   return made;
 }
 
+/// What a job waits for, if it waits for a time.
+function waiting({ next_at, waits_for, reason }) {
+  if (!next_at) return undefined;
+  const until = `${waits_for} until ${new Date(next_at).toLocaleString()}`;
+  return reason ? `${until}: ${reason}` : until;
+}
+
 async function drawJobs(stats) {
   const all = {};
   for (const jobs of Object.values(stats.jobs)) {
@@ -308,7 +316,7 @@ async function drawJobs(stats) {
   const query = new URLSearchParams({ limit: 50, newest_first: true, state: by("job-state").value, words: by("job-search").value });
   const { jobs } = await call(`/api/jobs?${query}`);
   by("jobs").replaceChildren(...jobs.map((job) => {
-    const state = cell("State", [element("span", job.state), element("div", job.reason ?? job.kind ?? "", "reason")], "state");
+    const state = cell("State", [element("span", job.state), element("div", waiting(job) ?? job.reason ?? job.kind ?? "", "reason")], "state");
     const acts = cell("", "");
     const decide = (how) => decided(`/api/jobs/${how}`, job.id);
     if (job.state === "held" || job.state === "failed") {

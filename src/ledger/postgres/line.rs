@@ -54,7 +54,7 @@ fn piece() -> String {
          ) AS ends CROSS JOIN LATERAL (
              SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body,
                     posts.id AS post, EXISTS (SELECT 1 FROM publications WHERE job = jobs.id) AS begun, jobs.source,
-                    jobs.guidance
+                    jobs.guidance, posts.recorded_at
              FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
              WHERE jobs.target = $1 AND jobs.source = ends.source AND (jobs.position, jobs.id) > ($2, $3)
                AND jobs.position <= ends.upto AND {OPEN}
@@ -75,6 +75,7 @@ async fn job(db: &Object, shared: &Shared, target: &TargetId, row: &Row) -> Resu
     Ok(Job {
         id,
         source,
+        written_at: post.created_at.min(to_timestamp(get(row, 11)?)),
         post,
         target: target.clone(),
         state: state(row, 1)?,

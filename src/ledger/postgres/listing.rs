@@ -13,6 +13,7 @@ use mynah_domain::{
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
+    super::written_at,
     errors::{Error, Result},
     pipeline::Values,
     rows::{count, from_json, get, id, state, storable, target, to_integer, to_timestamp},
@@ -78,7 +79,8 @@ pub(super) async fn jobs(
                       WHERE publications.job = jobs.id AND remote_id IS NOT NULL ORDER BY part),
                 ARRAY(SELECT remote_id FROM publications
                       WHERE publications.job = jobs.id AND remote_id IS NOT NULL ORDER BY part),
-                posts.forgotten_at IS NOT NULL, CASE WHEN jobs.state IN ('review', 'skipped') THEN jobs.draft END
+                posts.forgotten_at IS NOT NULL, CASE WHEN jobs.state IN ('review', 'skipped') THEN jobs.draft END,
+                posts.body::json ->> 'created_at', posts.recorded_at
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE {} ORDER BY jobs.id {order} LIMIT {}",
         conditions.texts.join(" AND "),
@@ -209,6 +211,7 @@ fn line(row: &Row) -> Result<JobLine> {
         target: target(row, 7)?,
         kind: get(row, 8)?,
         reason: get(row, 9)?,
+        written_at: written_at(get(row, 20)?, to_timestamp(get(row, 21)?)),
         updated_at: to_timestamp(get(row, 10)?),
         text: get::<Option<String>>(row, 11)?.unwrap_or_default(),
         is_forgotten: get(row, 18)?,

@@ -39,7 +39,7 @@ pub(super) fn open_jobs(
 fn piece() -> String {
     format!(
         "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body, posts.id,
-                EXISTS (SELECT 1 FROM publications WHERE job = jobs.id), jobs.guidance
+                EXISTS (SELECT 1 FROM publications WHERE job = jobs.id), jobs.guidance, posts.recorded_at
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE jobs.target = ?1 AND jobs.source = ?2 AND (jobs.position, jobs.id) > (?3, ?4)
            AND jobs.position <= ?5 AND {OPEN}
@@ -87,6 +87,7 @@ fn job(
     Ok(Job {
         id,
         source,
+        written_at: post.created_at.min(to_timestamp(row.get(10)?)),
         post,
         target: target.clone(),
         state: state(row, 1)?,

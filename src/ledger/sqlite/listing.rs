@@ -15,6 +15,7 @@ use rusqlite::{
 };
 
 use super::{
+    super::written_at,
     rows::{count, from_json, state, to_integer, to_json, to_timestamp},
     schema::UNDONE,
 };
@@ -76,7 +77,8 @@ pub(super) fn jobs(
                 posts.raw, CASE WHEN jobs.translation IS NULL THEN jobs.rejected END, jobs.before_skip,
                 (SELECT json_group_array(json_array(account, remote_id) ORDER BY part) FROM publications
                  WHERE publications.job = jobs.id AND remote_id IS NOT NULL),
-                posts.forgotten_at IS NOT NULL, CASE WHEN jobs.state IN ('review', 'skipped') THEN jobs.draft END
+                posts.forgotten_at IS NOT NULL, CASE WHEN jobs.state IN ('review', 'skipped') THEN jobs.draft END,
+                posts.body ->> '$.created_at', posts.recorded_at
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE {} ORDER BY jobs.id {order} LIMIT ?",
         conditions.texts.join(" AND ")
@@ -206,6 +208,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<JobLine> {
         target: TargetId::from(row.get_ref(7)?.as_str()?),
         kind: row.get(8)?,
         reason: row.get(9)?,
+        written_at: written_at(row.get_ref(19)?.as_str_or_null()?, to_timestamp(row.get(20)?)),
         updated_at: to_timestamp(row.get(10)?),
         text: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
         is_forgotten: row.get(17)?,

@@ -158,7 +158,7 @@ async fn a_ledger_of_the_previous_version_loses_nothing() {
         watermark: Some(mark(10)),
         backfill: Some(Backfill { newest: mark(20), oldest: mark(19) }),
         start: Some(mark(0)),
-        since: None,
+        ..Checkpoint::default()
     };
     assert_eq!(ledger.checkpoint("x:town").await.unwrap(), Some(expected));
     assert_eq!(ledger.checkpoint("x:new").await.unwrap(), Some(Checkpoint::default()));

@@ -143,7 +143,7 @@ pub(crate) async fn a_job_that_may_be_on_the_account_is_not_skipped<B: Bench>() 
 }
 
 pub(crate) async fn only_a_job_skipped_on_a_guess_is_released<B: Bench>() {
-    const ALL: [Skip; 14] = [
+    const ALL: [Skip; 15] = [
         Skip::OtherLanguage,
         Skip::AlreadyInLanguage,
         Skip::Withheld,
@@ -156,6 +156,7 @@ pub(crate) async fn only_a_job_skipped_on_a_guess_is_released<B: Bench>() {
         Skip::Wordless,
         Skip::ByHand,
         Skip::Edited,
+        Skip::CatchUp,
         Skip::Poll,
         Skip::Repeated,
     ];

@@ -48,7 +48,7 @@ pub(crate) async fn jobs_of_a_backfill_wait_until_it_is_complete<B: Bench>() {
     let mut piece = page([9, 8], &["es"]);
     let stretch = Backfill { newest: mark(9), oldest: mark(8) };
     piece.checkpoint =
-        Checkpoint { watermark: Some(mark(1)), backfill: Some(stretch), start: None, since: None };
+        Checkpoint { watermark: Some(mark(1)), backfill: Some(stretch), ..Checkpoint::default() };
     ledger.record(piece).await.unwrap();
     assert_eq!(positions(&line(&*ledger, "es").await), [1]);
     let mut rest = page([5], &["es"]);
@@ -93,7 +93,7 @@ pub(crate) async fn lines_of_two_sources_are_independent<B: Bench>() {
     let mut open = page_of("x:city", [far + 9, far + 8], &["ca"]);
     let backfill = Backfill { newest: mark(far + 9), oldest: mark(far + 8) };
     open.checkpoint =
-        Checkpoint { watermark: Some(mark(far)), backfill: Some(backfill), start: None, since: None };
+        Checkpoint { watermark: Some(mark(far)), backfill: Some(backfill), ..Checkpoint::default() };
     ledger.record(open).await.unwrap();
     assert_eq!(positions(&line(&*ledger, "es").await), [1, 2]);
     assert!(line(&*ledger, "ca").await.is_empty(), "earlier posts may be missing");
@@ -104,7 +104,7 @@ pub(crate) async fn lines_of_two_sources_are_independent<B: Bench>() {
     let mut open = page_of("feed:town", [9, 8], &["es"]);
     let backfill = Backfill { newest: mark(9), oldest: mark(8) };
     open.checkpoint =
-        Checkpoint { watermark: Some(mark(2)), backfill: Some(backfill), start: None, since: None };
+        Checkpoint { watermark: Some(mark(2)), backfill: Some(backfill), ..Checkpoint::default() };
     ledger.record(open).await.unwrap();
     let city = line(&*ledger, "ca").await;
     assert_eq!(positions(&city), [far + 1, far + 8, far + 9]);

@@ -148,4 +148,10 @@ pub(crate) async fn the_times_of_the_last_posts_are_listed_by_source<B: Bench>()
     assert_eq!(ledger.post_times(SOURCE, 3).await.unwrap(), [4, 3, 2].map(time));
     assert_eq!(ledger.post_times(SOURCE, 9).await.unwrap().len(), 4);
     assert!(ledger.post_times("net:nobody", 9).await.unwrap().is_empty());
+    // A post of a source whose clock is ahead was written when it was recorded.
+    let written: Vec<Timestamp> = line(&*ledger, "es").await.iter().map(|job| job.written_at).collect();
+    assert_eq!(written, [1, 2, 3, 3].map(time));
+    let mut listed = ledger.jobs(&JobFilter::default(), None, 9).await.unwrap();
+    listed.sort_by(|one, other| one.post.0.cmp(&other.post.0));
+    assert_eq!(listed.iter().map(|line| line.written_at).collect::<Vec<_>>(), written);
 }

@@ -19,6 +19,8 @@ pub(super) struct Entry {
     pub(super) touched: bool,
     /// Why it was last put back.
     pub(super) reason: String,
+    /// When it came into memory.
+    pub(super) loaded: Instant,
 }
 
 /// The phase of a job in memory.
@@ -77,7 +79,7 @@ impl Entry {
             Some(moment) => Phase::Delayed(now.delay(moment)),
             None => Self::undelayed(&job),
         };
-        Self { job, phase, panics: 0, touched: false, reason: String::new() }
+        Self { job, phase, panics: 0, touched: false, reason: String::new(), loaded: now.steady }
     }
 
     /// The phase of a job that is not delayed.
@@ -97,6 +99,11 @@ impl Entry {
             Phase::Translating(holder) | Phase::Publishing(holder) => Some(holder),
             Phase::Queued | Phase::Review | Phase::Ready | Phase::Delayed(_) => None,
         }
+    }
+
+    /// Whether something of it may be on the account already.
+    pub(super) fn is_begun(&self) -> bool {
+        self.job.state == JobState::Unknown || !self.job.publications.is_empty()
     }
 
     /// Whether it may be published together with others: it has one part, no publisher has held it yet, and no worker

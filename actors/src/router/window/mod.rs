@@ -3,12 +3,14 @@
 //!
 //! - [`entry`]: a job in memory.
 //! - [`accounts`]: the turns of lines that share an account, and which accounts are blocked.
+//! - [`opening`]: what a target's delay and quiet hours let through.
 //! - [`pick`]: which jobs workers get, and which a dead worker held.
 //! - [`progress`]: what reports, time and blocks change.
 //! - [`view`]: what there is to do, for the supervisor and people.
 
 mod accounts;
 mod entry;
+mod opening;
 mod pick;
 mod progress;
 #[cfg(test)]
@@ -23,7 +25,7 @@ use std::{
 
 use accounts::Accounts;
 use entry::{Entry, Phase};
-use mynah_domain::{AccountId, Job, TargetId, ports::ledger::LinePosition};
+use mynah_domain::{AccountId, Job, PostId, TargetId, ports::ledger::LinePosition, schedule::Schedule};
 
 use super::parts::Route;
 use crate::blocks::Blocks;
@@ -45,6 +47,10 @@ pub(super) struct Window {
 
 /// One target's line.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is about something else, and most combinations occur"
+)]
 struct Line {
     /// The account that its jobs are published on.
     account: AccountId,
@@ -65,11 +71,17 @@ struct Line {
     loading_reloads: u64,
     /// The job that blocks the jobs behind it, and since when.
     blocking: Option<(LinePosition, Instant)>,
+    /// When its target publishes.
+    schedule: Schedule,
+    /// The post of the job that was published last, as far as this router knows.
+    last: Option<PostId>,
+    /// Its head was ready and waited for the schedule when the timer last looked.
+    is_waiting: bool,
 }
 
 impl Line {
     /// Creates a line with nothing loaded.
-    fn new(account: AccountId) -> Self {
+    fn new(account: AccountId, schedule: Schedule) -> Self {
         Self {
             account,
             is_taken_up: false,
@@ -82,6 +94,9 @@ impl Line {
             reloads: 0,
             loading_reloads: 0,
             blocking: None,
+            schedule,
+            last: None,
+            is_waiting: false,
         }
     }
 
@@ -95,7 +110,9 @@ impl Line {
 impl Window {
     /// Creates lines with nothing loaded.
     pub(super) fn new(routes: &[Route], blocks: Blocks) -> Self {
-        let line = |Route { target, account, .. }: &Route| (target.clone(), Line::new(account.clone()));
+        let line = |Route { target, account, schedule, .. }: &Route| {
+            (target.clone(), Line::new(account.clone(), schedule.clone()))
+        };
         Self {
             lines: routes.iter().map(line).collect(),
             accounts: Accounts::new(routes, blocks),
@@ -146,7 +163,7 @@ impl Window {
                 loading_epoch: line.loading_epoch,
                 reloads: line.reloads + 1,
                 loading_reloads: line.loading_reloads,
-                ..Line::new(account.clone())
+                ..Line::new(account.clone(), line.schedule.clone())
             };
         }
         self.queue.retain(|(_, target)| self.lines.get(target).is_some_and(|line| line.is_taken_up));

@@ -6,11 +6,13 @@ use mynah_domain::{AccountId, Job, JobId, TargetId, Translation, ports::ledger::
 
 use super::{
     Line, Window,
-    entry::{Entry, Phase},
+    entry::{Entry, Now, Phase},
+    opening::Opening,
 };
 
 /// The jobs picked for a publisher.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub(in crate::router) enum Picked {
     /// Nothing is ready.
     Nothing,
@@ -47,18 +49,19 @@ impl Window {
     }
 
     /// Picks what an account publishes next and marks it as leased to the worker. The lines of its targets take turns;
-    /// lines that are paused or whose head is not ready are passed over.
+    /// lines that are paused, or whose head is not ready or waits for the schedule, are passed over.
     pub(in crate::router) fn pick_for_publication(
         &mut self,
         worker: &Arc<str>,
         account: &AccountId,
         max: usize,
+        now: Now,
         is_paused: impl Fn(&TargetId) -> bool,
     ) -> Picked {
         let Self { lines, accounts, .. } = self;
         for target in accounts.turns(account) {
             let Some(line) = lines.get_mut(target).filter(|_| !is_paused(target)) else { continue };
-            let picked = line.pick_for_publication(worker, max);
+            let picked = line.pick_for_publication(worker, max, now);
             if picked != Picked::Nothing {
                 let target = target.clone();
                 accounts.had_its_turn(account, &target);
@@ -75,6 +78,7 @@ impl Window {
         account: &AccountId,
         translated: &HashMap<JobId, &Translation>,
         max: usize,
+        now: Now,
         is_paused: impl Fn(&TargetId) -> bool,
     ) -> Option<(TargetId, Vec<JobId>)> {
         let is_next = |entry: &&Entry| {
@@ -82,7 +86,10 @@ impl Window {
                 && translated.get(&entry.job.id).is_some_and(|translation| entry.is_plain_with(translation))
         };
         self.accounts.turns(account).iter().filter(|target| !is_paused(target)).find_map(|target| {
-            let jobs = self.lines.get(target)?.in_order().take(max).take_while(is_next);
+            let line = self.lines.get(target)?;
+            let opening = line.opening(now);
+            let is_open = |entry: &&Entry| opening.wait(entry).is_none();
+            let jobs = line.in_order().take(max).take_while(is_next).take_while(is_open);
             let jobs: Vec<JobId> = jobs.map(|entry| entry.job.id).collect();
             (!jobs.is_empty()).then(|| (target.clone(), jobs))
         })
@@ -144,12 +151,13 @@ impl Window {
 impl Line {
     /// Picks the head of the line if it is ready, and up to `max` jobs in all of those that follow it if they may be
     /// published one after another without a lookup; marks them as leased to the worker.
-    fn pick_for_publication(&mut self, worker: &Arc<str>, max: usize) -> Picked {
+    fn pick_for_publication(&mut self, worker: &Arc<str>, max: usize, now: Now) -> Picked {
         let loaded_to = self.loaded_to;
+        let opening = Opening::new(&self.schedule, self.last.as_ref(), now);
         let mut batch: Vec<Job> = Vec::new();
         for (at, entry) in self.jobs.iter_mut().take(max.max(1)) {
             // During a reload, other jobs may turn out to come before the rest of the line.
-            if Some(*at) > loaded_to || entry.phase != Phase::Ready {
+            if Some(*at) > loaded_to || entry.phase != Phase::Ready || opening.wait(entry).is_some() {
                 break;
             }
             let plain = entry.is_plain();

@@ -100,6 +100,9 @@ impl Window {
             self.delayed.insert((report.target.clone(), at));
         }
         let line = self.lines.get_mut(&report.target)?;
+        if state == JobState::Published {
+            line.last = Some(post.id.clone());
+        }
         let mut translation = None;
         if state.is_settled() || waits_for_a_person {
             translation = line.jobs.remove(&at).and_then(|entry| entry.job.translation);
@@ -139,8 +142,8 @@ impl Window {
     }
 
     /// The heads that have blocked others for longer than `patience`, and how long until the next one has. Time during
-    /// which a job's upstream `is_down` does not count. A head that is in review comes with those in review right behind it:
-    /// together they block what is ready behind them.
+    /// which a job's upstream `is_down`, or in which its target is quiet, does not count. A head that is in review comes with
+    /// those in review right behind it: together they block what is ready behind them.
     pub(in crate::router) fn overdue(
         &mut self,
         now: Now,
@@ -164,6 +167,7 @@ impl Window {
                 || is_held
                 || self.accounts.is_blocked(&line.account)
                 || (!is_in_review && is_down(&head.job))
+                || line.schedule.quiet_at(now.wall).is_some()
             {
                 continue;
             }

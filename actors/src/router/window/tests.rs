@@ -2,6 +2,8 @@
 
 use mynah_domain::{AccountId, Hold, PostId, PostKind, job::HoldKind};
 
+mod schedule;
+
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
@@ -30,7 +32,7 @@ fn later(after: Duration) -> Now {
 
 /// The next job of "es", alone.
 fn pick(window: &mut Window) -> Option<(Job, bool)> {
-    match window.pick_for_publication(&"p#1".into(), &account("es"), 1, none_paused) {
+    match window.pick_for_publication(&"p#1".into(), &account("es"), 1, noon(), none_paused) {
         Picked::Nothing => None,
         Picked::Alone { job, touched } => Some((*job, touched)),
         Picked::Batch(mut row) => row.pop().map(|job| (job, false)),
@@ -62,6 +64,7 @@ fn job(target_name: &str, position: u64) -> Job {
         token: 0,
         attempt: 0,
         not_before: None,
+        written_at: Timestamp::UNIX_EPOCH,
         translation: None,
         guidance: None,
         publications: vec![],
@@ -138,7 +141,9 @@ fn only_the_next_job_of_a_line_can_be_begun_with_its_translation() {
     let next = |window: &Window, translated: &[(usize, &Translation)], max| {
         let translated =
             translated.iter().map(|(index, translation)| (picked[*index].id, *translation)).collect();
-        window.next_to_publish(&account("es"), &translated, max, none_paused).map_or(vec![], |(_, jobs)| jobs)
+        window
+            .next_to_publish(&account("es"), &translated, max, noon(), none_paused)
+            .map_or(vec![], |(_, jobs)| jobs)
     };
     assert_eq!(next(&window, &[(1, &short), (2, &short)], 9), [], "the first job is not translated");
     assert_eq!(next(&window, &[(1, &short), (0, &short)], 9), [picked[0].id, picked[1].id]);
@@ -290,31 +295,31 @@ fn a_hold_for_a_person_leaves_the_line_and_one_until_a_time_stays_in_it() {
     let hold = |until| JobEvent::Held(Hold { kind: HoldKind::Cap, reason: "cap".into(), until });
     report(&mut window, &picked[0], hold(None), JobState::Held);
     report(&mut window, &picked[1], hold(Some(Timestamp::MAX)), JobState::Held);
-    let drained = window.drained(3, none_paused).expect("nothing can be done now");
+    let drained = window.drained(3, noon(), none_paused).expect("nothing can be done now");
     assert_eq!(drained.waiting[&target("es")], (1, "cap".into()));
 }
 
 #[test]
 fn a_run_is_not_over_while_something_can_be_done() {
     let mut window = window(&[("es", &[1])]);
-    assert_eq!(window.drained(3, none_paused), None);
+    assert_eq!(window.drained(3, noon(), none_paused), None);
     let picked = window.pick_for_translation(&"t#1".into(), 1);
-    assert_eq!(window.drained(3, none_paused), None);
+    assert_eq!(window.drained(3, noon(), none_paused), None);
     report(&mut window, &picked[0], translated(), JobState::Ready);
-    assert_eq!(window.drained(3, none_paused), None);
+    assert_eq!(window.drained(3, noon(), none_paused), None);
     let (job, _) = pick(&mut window).unwrap();
-    assert_eq!(window.drained(3, none_paused), None);
+    assert_eq!(window.drained(3, noon(), none_paused), None);
     report(&mut window, &job, JobEvent::Published, JobState::Published);
-    assert_eq!(window.drained(3, none_paused), Some(Drained::default()));
+    assert_eq!(window.drained(3, noon(), none_paused), Some(Drained::default()));
     window.expect_more(&target("es"));
-    assert_eq!(window.drained(3, none_paused), None, "the ledger may hold more");
+    assert_eq!(window.drained(3, noon(), none_paused), None, "the ledger may hold more");
 }
 
 #[test]
 fn jobs_behind_a_stuck_one_wait_with_it() {
     let window = with_a_delayed_job(2);
-    assert_eq!(window.drained(2, none_paused), None, "one more attempt is left");
-    assert_eq!(window.drained(1, none_paused).unwrap().waiting[&target("es")], (3, "busy".into()));
+    assert_eq!(window.drained(2, noon(), none_paused), None, "one more attempt is left");
+    assert_eq!(window.drained(1, noon(), none_paused).unwrap().waiting[&target("es")], (3, "busy".into()));
 }
 
 #[test]
@@ -357,10 +362,10 @@ fn jobs_in_progress_are_counted_by_worker_name() {
 fn a_paused_target_does_not_prevent_a_run_from_ending_once_all_is_translated() {
     let mut window = window(&[("es", &[1]), ("ca", &[])]);
     let paused = |target_id: &TargetId| *target_id == target("es");
-    assert_eq!(window.drained(3, paused), None, "its posts are still translated");
+    assert_eq!(window.drained(3, noon(), paused), None, "its posts are still translated");
     let picked = window.pick_for_translation(&"t#1".into(), 1);
     report(&mut window, &picked[0], translated(), JobState::Ready);
-    let drained = window.drained(3, paused).unwrap();
+    let drained = window.drained(3, noon(), paused).unwrap();
     assert_eq!(drained.blocked[&target("es")], "paused; `mynah resume net:es` resumes it");
     assert_eq!(drained.blocked.len(), 1, "nothing waits on the other");
 }
@@ -459,7 +464,8 @@ fn jobs_with_one_part_are_published_together_and_any_other_goes_alone() {
     let jobs = [(1, 1), (2, 1), (3, 2), (4, 1), (5, 1), (6, 1)];
     window.load(&target("es"), jobs.map(|(position, parts)| ready(position, parts)).into(), 100, noon());
     let row = |window: &mut Window| -> Vec<u64> {
-        let picked = match window.pick_for_publication(&"p#1".into(), &account("es"), 2, none_paused) {
+        let picked = match window.pick_for_publication(&"p#1".into(), &account("es"), 2, noon(), none_paused)
+        {
             Picked::Nothing => Vec::new(),
             Picked::Alone { job, .. } => vec![*job],
             Picked::Batch(row) => row,
@@ -511,7 +517,7 @@ fn publish_next(
     max: usize,
     is_paused: impl Fn(&TargetId) -> bool,
 ) -> Vec<(u64, String)> {
-    let picked = match window.pick_for_publication(&"p#1".into(), &account("town"), max, is_paused) {
+    let picked = match window.pick_for_publication(&"p#1".into(), &account("town"), max, noon(), is_paused) {
         Picked::Nothing => Vec::new(),
         Picked::Alone { job, .. } => vec![*job],
         Picked::Batch(batch) => batch,
@@ -587,7 +593,7 @@ fn jobs_begun_with_their_translation_come_from_one_line_and_count_as_its_turn() 
         card: None,
     };
     let both = picked.iter().map(|job| (job.id, &translation)).collect();
-    let next = |window: &Window| window.next_to_publish(&account("town"), &both, 9, none_paused);
+    let next = |window: &Window| window.next_to_publish(&account("town"), &both, 9, noon(), none_paused);
     assert_eq!(next(&window), Some((target("parks"), vec![picked[0].id])));
     for job in &picked {
         report(&mut window, job, translated(), JobState::Ready);
@@ -603,6 +609,7 @@ fn a_repeated_report_takes_no_job_from_the_worker_that_holds_it_by_now() {
         &"p#1".into(),
         &account("town"),
         1,
+        noon(),
         none_paused,
     ) {
         Picked::Alone { job, .. } => *job,
@@ -639,7 +646,11 @@ fn a_block_outlives_the_router_that_made_it() {
 fn a_line_is_loaded_only_while_this_instance_works_on_it() {
     let mut window = Window::new(&[Route::alone(target("es"))], Blocks::default());
     assert_eq!(window.wants(&target("es"), 10), None);
-    assert_eq!(window.drained(3, none_paused), Some(Drained::default()), "another instance does the rest");
+    assert_eq!(
+        window.drained(3, noon(), none_paused),
+        Some(Drained::default()),
+        "another instance does the rest"
+    );
     window.take_up(&[target("es")]);
     let (_, room) = window.wants(&target("es"), 10).unwrap();
     window.load(&target("es"), vec![job("es", 1), job("es", 2)], room, noon());

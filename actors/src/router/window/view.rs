@@ -9,7 +9,7 @@ use mynah_domain::{JobId, JobState, TargetId, ports::ledger::LinePosition};
 
 use super::{
     Line, Window,
-    entry::{Entry, Phase},
+    entry::{Entry, Now, Phase},
 };
 use crate::{router::messages::Drained, supervision::actor_of};
 
@@ -76,6 +76,7 @@ impl Window {
     pub(in crate::router) fn drained(
         &self,
         patience: u32,
+        now: Now,
         is_paused: impl Fn(&TargetId) -> bool,
     ) -> Option<Drained> {
         let mut drained = Drained::default();
@@ -93,13 +94,16 @@ impl Window {
                 drained.blocked.insert(target.clone(), reason);
                 continue;
             }
-            match line.remaining(patience) {
+            match line.remaining(patience, now) {
                 Remaining::Runnable => return None,
                 Remaining::InReview(jobs) => {
                     drained.in_review.insert(target.clone(), jobs);
                 }
                 Remaining::Stuck(jobs, reason) => {
                     drained.waiting.insert(target.clone(), (jobs, reason));
+                }
+                Remaining::Scheduled(jobs, reason) => {
+                    drained.scheduled.insert(target.clone(), (jobs, reason));
                 }
                 Remaining::Nothing => {}
             }
@@ -136,15 +140,19 @@ enum Remaining {
     Stuck(usize, String),
     /// This many jobs behind one that waits for a person's approval.
     InReview(usize),
+    /// This many jobs that wait for the target's schedule, and until when the first of them does.
+    Scheduled(usize, String),
     /// Nothing.
     Nothing,
 }
 
 impl Line {
     /// What remains. A job with `patience` attempts without success counts as stuck.
-    fn remaining(&self, patience: u32) -> Remaining {
+    fn remaining(&self, patience: u32, now: Now) -> Remaining {
+        let opening = self.opening(now);
         // Without a reason if the first is in review.
         let mut stuck: Option<(usize, Option<String>)> = None;
+        let mut is_scheduled = false;
         for entry in self.jobs.values() {
             match (&entry.phase, &mut stuck) {
                 // Jobs behind a stuck one wait to keep the order.
@@ -156,10 +164,15 @@ impl Line {
                 {
                     stuck = Some((1, Some(entry.reason.clone())));
                 }
+                (Phase::Ready, None) if let Some((left, wait)) = opening.wait(entry) => {
+                    stuck = Some((1, Some(opening.reason(left, wait))));
+                    is_scheduled = true;
+                }
                 _ => return Remaining::Runnable,
             }
         }
         match stuck {
+            Some((jobs, Some(reason))) if is_scheduled => Remaining::Scheduled(jobs, reason),
             Some((jobs, Some(reason))) => Remaining::Stuck(jobs, reason),
             Some((jobs, None)) => Remaining::InReview(jobs),
             None if self.more || self.loading => Remaining::Runnable,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Post, PostId};
+use crate::{Post, PostId, catch_up::Gap};
 
 /// How far a source's timeline is recorded.
 ///
@@ -23,6 +23,12 @@ pub struct Checkpoint {
     /// none, so posts from before this time are not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// When the source was last read to the watermark, to within minutes; `None` if that does not matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Timestamp>,
+    /// What is left to republish of the backfill in progress, if it closes a gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
 }
 
 impl Checkpoint {
@@ -43,8 +49,9 @@ impl Checkpoint {
             // If a source returns posts from below the watermark, they do not lower it.
             Some(Backfill { newest, .. }) if whole => {
                 let watermark = self.watermark.into_iter().chain([newest]).max_by_key(|mark| mark.position);
-                Self { watermark, backfill: None, ..self }
+                Self { watermark, backfill: None, gap: None, ..self }
             }
+            None if whole => Self { gap: None, ..self },
             backfill => Self { backfill, ..self },
         }
     }

@@ -105,6 +105,8 @@ pub struct JobLine {
     pub reason: Option<String>,
     /// Not before this time may any worker take it.
     pub not_before: Option<Timestamp>,
+    /// When its post was written by the source's clock, but never after it was recorded.
+    pub written_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
     /// The text of the post; empty if it was removed.
