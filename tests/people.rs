@@ -50,7 +50,7 @@ impl Answer {
 fn ask(address: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let headers = headers.iter().fold(String::new(), |head, line| head + line + "\r\n");
     let length = if method == "POST" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
     write!(
         stream,
