@@ -17,8 +17,7 @@ use mynah_domain::{
         ledger::{
             Advanced, Change, ChangeError, Checkpoint, DraftDecision, HeldJobs, JobFilter, JobLine,
             LinePosition, ListedDecision, NotForgotten, PublishedJob, RecordPage, Recorded, Removed,
-            Reservation,
-            ReservationKey,
+            Reservation, ReservationKey,
         },
     },
 };

@@ -42,6 +42,8 @@ impl Timetable {
         let waits_by_itself = match line.state {
             JobState::Queued | JobState::Translating | JobState::Ready | JobState::Unknown => true,
             JobState::Held => line.not_before.is_some(),
+            // For a person, not for a time.
+            JobState::Review => false,
             JobState::Publishing | JobState::Published | JobState::Failed | JobState::Skipped => false,
         };
         if !waits_by_itself {
@@ -118,6 +120,7 @@ pub async fn ahead(
         for (job, time) in jobs.iter().zip(times) {
             let (at, waits_for) = match (&stopped, time) {
                 (Some(stopped), _) => (None, Some(stopped.as_str().to_owned())),
+                (None, _) if job.state == JobState::Review => (None, Some("review".to_owned())),
                 (None, Some((at, waits_for))) => (Some(at), Some(waits_for)),
                 (None, None) => (Some(now), None),
             };
@@ -188,6 +191,7 @@ mod tests {
             written_at: at(written_at),
             translation: None,
             publications: Vec::new(),
+            guidance: None,
         }
     }
 

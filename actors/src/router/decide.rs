@@ -181,7 +181,8 @@ pub async fn decide(
     let judged: Vec<(JobId, Result<Change, Refusal>)> = named
         .into_iter()
         .map(|id| {
-            let change = found.get(&id).ok_or(Refusal::NoSuchJob).and_then(|job| decision.change(job, author));
+            let change =
+                found.get(&id).ok_or(Refusal::NoSuchJob).and_then(|job| decision.change(job, author));
             (id, change)
         })
         .collect();

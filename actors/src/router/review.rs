@@ -167,7 +167,8 @@ pub async fn review(
             found.get(&review.job).ok_or(ReviewRefusal::NoSuchJob).and_then(|job| review.change(job))
         })
         .collect();
-    let made = reviews.iter().zip(&judged).filter_map(|(review, change)| Some((review, change.as_ref().ok()?)));
+    let made =
+        reviews.iter().zip(&judged).filter_map(|(review, change)| Some((review, change.as_ref().ok()?)));
     let record = |Review { job, verdict, who, .. }: &Review| {
         let author = Author { who: who.as_deref().map(Arc::from), at: now };
         let target = found.get(job).map_or("", |job| job.target.as_str());

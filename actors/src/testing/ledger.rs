@@ -21,8 +21,8 @@ use mynah_domain::{
         leases::LeaseName,
         ledger::{
             Advanced, Change, ChangeError, Checkpoint, DraftDecision, HeldJobs, JobFilter, JobLine,
-            LinePosition, ListedDecision, NotForgotten, PublishedJob, RecordPage, RecordPost, Recorded, Removed,
-            Reservation, ReservationKey,
+            LinePosition, ListedDecision, NotForgotten, PublishedJob, RecordPage, RecordPost, Recorded,
+            Removed, Reservation, ReservationKey,
         },
     },
 };

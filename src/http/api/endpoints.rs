@@ -12,8 +12,8 @@ use actix_web::{
 use mynah_domain::people::Role;
 
 use super::{
-    actors, ahead, alerts, costs, decisions, events, health, instances, is_ready, jobs, openapi, pauses, posts,
-    reload, review, session, stats, status, users,
+    actors, ahead, alerts, costs, decisions, events, health, instances, is_ready, jobs, openapi, pauses,
+    posts, reload, review, session, stats, status, users,
 };
 use crate::http::{error::ApiError, identity::Caller, refusal::Refusal};
 

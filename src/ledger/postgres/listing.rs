@@ -159,7 +159,9 @@ pub(super) async fn held_since(db: &Object, moment: Timestamp) -> Result<BTreeMa
 
 pub(super) async fn draft_decisions(db: &Object, job: JobId) -> Result<Vec<DraftDecision>> {
     let statement = db
-        .prepare_cached("SELECT at, token, who, action, note FROM draft_decisions WHERE job = $1 ORDER BY token")
+        .prepare_cached(
+            "SELECT at, token, who, action, note FROM draft_decisions WHERE job = $1 ORDER BY token",
+        )
         .await?;
     let decision = |row: &Row| {
         let name: &str = get(row, 3)?;

@@ -159,8 +159,9 @@ pub(super) fn held_since(
 }
 
 pub(super) fn draft_decisions(db: &Connection, job: JobId) -> rusqlite::Result<Vec<DraftDecision>> {
-    let mut statement = db
-        .prepare_cached("SELECT at, token, who, action, note FROM draft_decisions WHERE job = ?1 ORDER BY token")?;
+    let mut statement = db.prepare_cached(
+        "SELECT at, token, who, action, note FROM draft_decisions WHERE job = ?1 ORDER BY token",
+    )?;
     let rows = statement.query_map([job.0], |row| {
         let name = row.get_ref(3)?.as_str()?;
         let action = ReviewAction::from_name(name).ok_or_else(|| {

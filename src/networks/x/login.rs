@@ -45,7 +45,7 @@ fn base(desk: &Desk<'_>) -> Result<Url, LoginError> {
 /// The app that people log in to, and how.
 enum App {
     /// In a browser, with OAuth 2.0.
-    OAuth2(Provider),
+    OAuth2(Box<Provider>),
     /// By a PIN, with OAuth 1.0a.
     Pin(Consumer),
 }
@@ -55,7 +55,7 @@ fn app(desk: &Desk<'_>) -> Result<App, LoginError> {
     match (id, key) {
         (Some(id), _) => {
             let secret = desk.secret(secrets::CLIENT_SECRET)?;
-            Ok(App::OAuth2(XApp { id, secret }.provider(&base(desk)?, desk.settings.transport)))
+            Ok(App::OAuth2(Box::new(XApp { id, secret }.provider(&base(desk)?, desk.settings.transport))))
         }
         (None, Some(key)) => Ok(App::Pin(consumer(key, desk)?)),
         (None, None) => Err(LoginError::Missing {
@@ -87,7 +87,7 @@ fn missing(variable: &str) -> LoginError {
 
 /// A login in the store, with the app that it was given to.
 enum Given {
-    Browser(Provider),
+    Browser(Box<Provider>),
     Pin(Consumer, TokenPair),
 }
 
@@ -99,7 +99,7 @@ fn given(login: &StoredLogin, desk: &Desk<'_>) -> Result<Given, LoginError> {
         return Ok(Given::Pin(consumer(needed(secrets::CONSUMER_KEY)?, desk)?, pair));
     }
     let app = XApp { id: needed(secrets::CLIENT_ID)?, secret: desk.secret(secrets::CLIENT_SECRET)? };
-    Ok(Given::Browser(app.provider(&base(desk)?, desk.settings.transport)))
+    Ok(Given::Browser(Box::new(app.provider(&base(desk)?, desk.settings.transport))))
 }
 
 /// The token and its secret, if it is a login by PIN.

@@ -695,12 +695,12 @@ fn jobs_behind_one_in_review_are_translated_and_wait_for_their_turn() {
     assert!(pick(&mut window).is_none(), "the first waits for a person");
     assert_eq!(window.to_publish(&target("es"), true), (0, vec![]), "which is no stall");
     assert_eq!(window.depths()[&target("es")], [1, 0, 1, 0]);
-    assert_eq!(window.drained(3, none_paused), None, "the last is to be translated");
+    assert_eq!(window.drained(3, noon(), none_paused), None, "the last is to be translated");
     let last = window.pick_for_translation(&"t#1".into(), 1).remove(0);
     assert_eq!(last.post.position, 4);
     report(&mut window, &last, drafted(), JobState::Review);
     let in_review = [(target("es"), 1)].into();
-    assert_eq!(window.drained(3, none_paused), Some(Drained { in_review, ..Drained::default() }));
+    assert_eq!(window.drained(3, noon(), none_paused), Some(Drained { in_review, ..Drained::default() }));
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn line(schedule: Schedule, jobs: Vec<Job>, now: Now) -> Window {
 fn handed_out(window: &mut Window, now: Now) -> Vec<u64> {
     let picked = match window.pick_for_publication(&"p#1".into(), &account("es"), 9, now, none_paused) {
         Picked::Nothing => Vec::new(),
-        Picked::Alone { job, .. } => vec![job],
+        Picked::Alone { job, .. } => vec![*job],
         Picked::Batch(jobs) => jobs,
     };
     picked.into_iter().map(|job| job.post.position).collect()
