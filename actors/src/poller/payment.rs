@@ -92,7 +92,7 @@ impl Poller {
             match (1..limit).rev().find(|fewer| most(*fewer) <= over.left) {
                 Some(fewer) => limit = fewer,
                 // One post would be enough to go on.
-                None => return Err(self.over_budget(purse, OverBudget { wanted: most(1), ..over })),
+                None => return Err(over_budget(purse, OverBudget { wanted: most(1), ..over })),
             }
         }
     }
@@ -102,12 +102,6 @@ impl Poller {
         if let Some(purse) = &self.parts.purse {
             purse.shortages().source_reads(&self.parts.source);
         }
-    }
-
-    /// A call that a budget does not allow.
-    fn over_budget(&self, purse: &Purse, over: OverBudget) -> Trouble {
-        purse.report(&over);
-        Trouble::OverBudget(over)
     }
 
     /// Records what a page cost that will not be recorded itself.
@@ -126,7 +120,7 @@ impl Poller {
         let Some(purse) = self.purse() else { return self.by_id(id, stop).await };
         let price = self.parts.prices.read_alone;
         let reserved = purse.reserve(self.payer(), Purpose::Read, price, 1).await?;
-        let reserved = reserved.map_err(|over| self.over_budget(purse, over))?;
+        let reserved = reserved.map_err(|over| over_budget(purse, over))?;
         let answer = self.by_id(id, stop).await;
         let (amount, posts) = match &answer {
             Ok(Ok(Lookup::Post(_) | Lookup::Unreadable(_))) => (price, 1),
@@ -135,6 +129,12 @@ impl Poller {
         purse.settle(reserved, amount, posts).await;
         answer
     }
+}
+
+/// A call that a budget does not allow.
+fn over_budget(purse: &Purse, over: OverBudget) -> Trouble {
+    purse.report(&over);
+    Trouble::OverBudget(over)
 }
 
 /// A poll that a budget does not allow, as an error of the source, for whoever waits for the poll.

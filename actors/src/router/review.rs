@@ -174,7 +174,7 @@ pub async fn review(
         let target = found.get(job).map_or("", |job| job.target.as_str());
         author.decides(verdict.action().as_str(), target).about(*job)
     };
-    // What was said about the text is in the draft's own record, which is forgotten with it.
+    // The reason may quote the text, so it is only in the draft's own record, from which it is removed with the text.
     let (changes, records): (Vec<Change>, Vec<DecisionRecord>) =
         made.map(|(review, change)| (change.clone(), record(review))).unzip();
     let mut answers = ledger.advance_decided(changes.into(), records.into()).await?.into_iter();

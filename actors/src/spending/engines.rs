@@ -113,9 +113,11 @@ impl Spender {
     ) -> Result<(Option<Share>, Option<Unpaid>), LedgerError> {
         // An estimate takes some time, and only a budget needs it.
         let is_limited = self.purse.is_limited(&payer);
-        let most = |numbers: &[usize]| match is_limited {
-            true => self.most(engine, numbers.iter().map(|number| &items[*number])),
-            false => Money::ZERO,
+        let most = |numbers: &[usize]| {
+            if !is_limited {
+                return Money::ZERO;
+            }
+            self.most(engine, numbers.iter().map(|number| &items[*number]))
         };
         let mut unpaid: Option<Unpaid> = None;
         loop {

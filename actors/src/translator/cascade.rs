@@ -48,7 +48,7 @@ use mynah_domain::{
     text::MaskedText,
 };
 
-use super::task::{Judged, Retry, Task};
+use super::task::{BudgetWait, Judged, Retry, Task};
 use crate::{
     cache::{self, Answer, Cache, Key, Lead, Look, shared::Shared},
     spending::Spender,
@@ -330,13 +330,13 @@ impl EngineCascade {
 /// Holds a job that a budget does not allow: because no other engine may translate it, or because no other engine is available
 /// before the budget allows it. If no period will ever allow it, a person must decide.
 fn hold_for_budget(task: &Task) -> Option<JobEvent> {
-    let until = task.budget_until;
+    let BudgetWait { until } = task.over_budget?;
     let waits = task.waits_for.is_some() || (task.out_of_quota && task.until == until);
     let mut reason = task.troubles.join("; ");
     if until.is_none() {
         reason.push_str("; then retry it, or skip it");
     }
-    (task.is_over_budget && waits).then_some(JobEvent::Held(Hold { kind: HoldKind::Budget, reason, until }))
+    waits.then_some(JobEvent::Held(Hold { kind: HoldKind::Budget, reason, until }))
 }
 
 /// Calls the engine, unless an earlier call found it out of order.

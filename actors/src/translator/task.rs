@@ -27,6 +27,13 @@ const SHORTENED_MOST: u8 = 2;
 /// How many characters of a translation that is not published to store. No post has more than 25,000.
 const REJECTED_MOST: usize = 25_000;
 
+/// When a budget may allow what it refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetWait {
+    /// `None` if it never will; of several times, the first.
+    pub until: Option<Timestamp>,
+}
+
 /// A post to translate for a target.
 pub struct Task {
     /// The post's id; its tasks for other targets have the same.
@@ -51,10 +58,8 @@ pub struct Task {
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
     pub out_of_quota: bool,
-    /// Whether a budget did not allow a call.
-    pub is_over_budget: bool,
-    /// When to try again then, if ever; of several times, the first.
-    pub budget_until: Option<Timestamp>,
+    /// What a budget that did not allow a call means for it.
+    pub over_budget: Option<BudgetWait>,
     /// The engine that refused it, if no other may translate it instead.
     pub waits_for: Option<Arc<str>>,
     /// The last translation that did not pass, for a person.
@@ -157,8 +162,7 @@ impl Task {
             retry: Retry::Never,
             until: None,
             out_of_quota: true,
-            is_over_budget: false,
-            budget_until: None,
+            over_budget: None,
             waits_for: None,
             rejected: None,
             room,
@@ -515,8 +519,8 @@ impl Task {
         if let Some(again_at) = again_at {
             self.not_before(again_at);
         }
-        self.is_over_budget = true;
-        self.budget_until = [self.budget_until, again_at].into_iter().flatten().min();
+        let known = self.over_budget.and_then(|wait| wait.until);
+        self.over_budget = Some(BudgetWait { until: [known, again_at].into_iter().flatten().min() });
     }
 
     fn not_before(&mut self, moment: Timestamp) {

@@ -12,7 +12,6 @@ use super::{
 
 /// The jobs picked for a publisher.
 #[derive(Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub(in crate::router) enum Picked {
     /// Nothing is ready.
     Nothing,
