@@ -339,9 +339,9 @@ impl Step {
         let (job, token, in_review) = (row.id, row.token + self.token, row.state == JobState::Review);
         let events = self.moves.iter().filter_map(|a_move| a_move.event(&mut row, newest, now)).collect();
         let pick = self.moves.first().map_or(0, |first| first.pick);
-        if in_review && pick % 4 > 0 {
+        if in_review && !pick.is_multiple_of(4) {
             let action = ReviewAction::ALL[usize::from(pick) % ReviewAction::ALL.len()];
-            let note = (pick % 3 > 0).then(|| format!("note {pick}"));
+            let note = (!pick.is_multiple_of(3)).then(|| format!("note {pick}"));
             return Change::decided(job, token, events, ReviewDecision { who: None, action, note });
         }
         Change::new(job, token, events)
