@@ -21,9 +21,12 @@ use super::situation::Disk;
 #[derive(Clone)]
 pub(super) struct DiskGauge {
     folder: Arc<Path>,
-    read: Arc<dyn Fn(&Path) -> Option<u64> + Send + Sync>,
+    read: Arc<ReadFree>,
     in_progress: Arc<Mutex<Option<Reading>>>,
 }
+
+/// Reads the free bytes on the disk of a folder.
+type ReadFree = dyn Fn(&Path) -> Option<u64> + Send + Sync;
 
 /// A read that several callers may wait for.
 type Reading = Shared<BoxFuture<'static, Option<u64>>>;

@@ -91,7 +91,7 @@ fn each_cause_is_found_by_its_state() {
             now.facts.as_mut().unwrap().held.insert(TargetId::new("x", "es"), held);
         }),
         ("budget_nearly_used", "budget.daily", |now| {
-            now.facts.as_mut().unwrap().budgets.push(budget("0.80"))
+            now.facts.as_mut().unwrap().budgets.push(budget("0.80"));
         }),
         ("budget_used_up", "budget.daily", |now| now.facts.as_mut().unwrap().budgets.push(budget("1"))),
         ("source_failing", "x:town", |now| now.sources[0].state = PollerState::Failing),
