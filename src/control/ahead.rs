@@ -42,9 +42,12 @@ impl Timetable {
         let waits_by_itself = match line.state {
             JobState::Queued | JobState::Translating | JobState::Ready | JobState::Unknown => true,
             JobState::Held => line.not_before.is_some(),
-            // For a person, not for a time.
-            JobState::Review => false,
-            JobState::Publishing | JobState::Published | JobState::Failed | JobState::Skipped => false,
+            // For a person, not for a time; or for nothing.
+            JobState::Review
+            | JobState::Publishing
+            | JobState::Published
+            | JobState::Failed
+            | JobState::Skipped => false,
         };
         if !waits_by_itself {
             return None;

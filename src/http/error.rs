@@ -102,9 +102,8 @@ impl ResponseError for ApiError {
             Self::Refused(refusal) => refusal.status(),
             Self::BadRequest(_) | Self::Review(ReviewError::Invalid(_)) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) | Self::Review(ReviewError::NoSuchJob) => StatusCode::NOT_FOUND,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::Review(ReviewError::Refused(_)) => StatusCode::CONFLICT,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Review(ReviewError::Refused(_)) => StatusCode::CONFLICT,
             Self::Review(ReviewError::Findings(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Ledger(_) | Self::Review(ReviewError::Ledger(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         }

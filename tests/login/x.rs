@@ -151,7 +151,7 @@ async fn pin(place: &Place, address: &str, account: &str) -> String {
     fields.extend([("account".into(), account.into()), ("decision".into(), "allow".into())]);
     let action = asked.join("/i/oauth/authorize").unwrap();
     let mut answer = place.http.post(action.as_str()).send_form(&fields).await.unwrap();
-    code_on(&String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap())
+    code_on(std::str::from_utf8(&answer.body().await.unwrap()).unwrap())
 }
 
 #[actix_rt::test]

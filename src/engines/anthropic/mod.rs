@@ -102,7 +102,7 @@ impl Model for Anthropic {
             return Ok((Outcome::Spoiled(about), Usage::default()));
         }
         let (outcome, usage) = answer::read(&answer.body, &prompt.ids)
-            .map_err(|error| EngineError::Unanswered(error.to_string()))?;
+            .map_err(|error| EngineError::Unavailable(error.to_string()))?;
         log::debug!(
             upstream = &**name,
             model = model.as_str(),

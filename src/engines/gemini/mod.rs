@@ -83,7 +83,7 @@ impl Model for Gemini {
             return Err(failure::read(answer.status, &answer.body, name, model, Timestamp::now()));
         }
         let (outcome, usage) = answer::read(&answer.body, &prompt.ids)
-            .map_err(|error| EngineError::Unanswered(error.to_string()))?;
+            .map_err(|error| EngineError::Unavailable(error.to_string()))?;
         log::debug!(
             model = self.settings.model.as_str(),
             items = items,

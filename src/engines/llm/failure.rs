@@ -16,9 +16,9 @@ const MARGIN: SignedDuration = SignedDuration::from_millis(1);
 pub(crate) fn without_answer(model: &str, error: &HttpError) -> EngineError {
     let said = format!("{model}: {error}");
     match error {
-        // What is too long to read is billed, too.
-        HttpError::NoAnswer(_) | HttpError::TooLarge { .. } => EngineError::Unanswered(said),
-        HttpError::Unreachable(_) => EngineError::Unavailable(said),
+        HttpError::NoAnswer(_) => EngineError::Unanswered(said),
+        // No model's answer is so long: somebody else answered, and nothing is billed.
+        HttpError::Unreachable(_) | HttpError::TooLarge { .. } => EngineError::Unavailable(said),
     }
 }
 

@@ -93,7 +93,7 @@ impl OpenAi {
         match answer::read(self.settings.title(), &answer.body, &prompt.ids) {
             Ok(Read::Answer(outcome, usage)) => Ok(Ok((outcome, usage))),
             Ok(Read::Failure(body)) => Ok(Err(Failure::of_success(&body))),
-            Err(error) => Err(EngineError::Unanswered(error.to_string())),
+            Err(error) => Err(EngineError::Unavailable(error.to_string())),
         }
     }
 }

@@ -143,7 +143,7 @@ async fn alt_texts_are_not_paid_for_a_message_that_the_budget_does_not_allow() {
     let account = Account { upload: Box::new(uploaded), ..Account::default() };
     let prices = CallPrices { alt_text: Money::from_micros(50_000), ..CallPrices::default() };
     let daily = Some(Money::from_micros(300_000));
-    let network = Network { prices, daily, ..paid(vec![es()], &[(Scope::Everything, "0.30")]) };
+    let network = Network { daily, prices, ..paid(vec![es()], &[(Scope::Everything, "0.30")]) };
     let town = Town::on(network, vec![with_link(1), described], account);
     town.pass(HOUR).await;
     assert_eq!(town.ledger.states(), [JobState::Published, JobState::Held]);

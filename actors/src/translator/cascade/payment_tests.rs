@@ -175,9 +175,10 @@ async fn the_budget_of_one_target_does_not_stop_the_others() {
 async fn a_budget_that_does_not_pay_for_a_whole_batch_pays_for_some_of_it() {
     let (cascade, ledger) = paying(&[(Scope::Everything, 9)]);
     let counting = Rc::new(Counting::default());
+    let engines: [Rc<dyn Engine>; 1] = [counting.clone()];
     let mut tasks: Vec<Task> =
         ["Hello one", "Hello two", "Hello three"].map(|text| for_target("net:es", text)).into();
-    translate(&cascade, &mut tasks, &[counting.clone()]).await;
+    translate(&cascade, &mut tasks, &engines).await;
     assert!(is_translated(&tasks[0]) && is_translated(&tasks[1]), "two may cost eight dollars");
     let again = cascade.clock.now() + Duration::from_mins(5);
     let held = hold(&tasks[2]);
