@@ -162,7 +162,7 @@ async fn a_person_who_looked_at_an_older_draft_is_refused_and_changes_nothing() 
     assert_eq!((status, &shown["token"]), (200, &edited["token"]));
     assert_eq!(shown["parts"][0]["text"], "Mensaje 1 del ayuntamiento sobre Streeta");
     assert_eq!(ask(address, "GET", "/api/review/999", &Value::Null).0, 404);
-    assert_eq!(ask(address, "GET", "/api/review/seven", &Value::Null).0, 404);
+    assert_eq!(ask(address, "GET", "/api/review/seven", &Value::Null).0, 400);
     assert_eq!(ask(address, "POST", &format!("{path}/approve"), &json!({"toke": 1})).0, 400);
     let (status, approved) =
         ask(address, "POST", &format!("{path}/approve"), &json!({"token": edited["token"]}));

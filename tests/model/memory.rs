@@ -41,8 +41,8 @@ pub(crate) struct Row {
     pub(crate) parts: BTreeMap<u32, Publication>,
     /// What those parts cost that are charged.
     costs: BTreeMap<u32, Charge>,
-    /// What is reserved for later parts.
-    reserved: Option<Charge>,
+    /// What is reserved for parts that are not on the account.
+    reserved: Vec<Charge>,
     /// Its last change, to recognize a repeat.
     pub(crate) last: Option<Change>,
     /// When it last changed.
@@ -108,7 +108,7 @@ impl Row {
                 self.parts.insert(part, begun);
                 if let Some(cost) = cost {
                     let charge = cost.charge(self.source.as_str().into(), self.target.clone());
-                    self.reserved = cost.reserved(&charge);
+                    self.reserved = cost.reserved(&charge).into_iter().collect();
                     self.costs.insert(part, charge);
                 }
             }
@@ -123,8 +123,11 @@ impl Row {
                 Some(publication) if publication.remote_id.is_some() => return Err(Refusal::Record),
                 _ => {
                     self.parts.remove(&part);
-                    if self.costs.remove(&part).is_some() && self.costs.is_empty() {
-                        self.reserved = None;
+                    match self.costs.remove(&part) {
+                        Some(_) if self.costs.is_empty() => self.reserved.clear(),
+                        // The rest of a thread that began is not given to others.
+                        Some(cost) => self.reserved.push(cost),
+                        None => {}
                     }
                 }
             },
@@ -185,7 +188,7 @@ impl Row {
     /// Releases what is reserved, unless the job is being published or may be next.
     fn release(&mut self) {
         if !matches!(self.state, JobState::Publishing | JobState::Ready | JobState::Unknown) {
-            self.reserved = None;
+            self.reserved.clear();
         }
     }
 
@@ -381,7 +384,7 @@ impl Memory {
                 guidance: None,
                 parts: BTreeMap::new(),
                 costs: BTreeMap::new(),
-                reserved: None,
+                reserved: Vec::new(),
                 last: None,
                 updated: now,
             });
@@ -631,7 +634,7 @@ impl Memory {
     /// What is reserved, except for one job.
     fn reserved_beside(&self, job: JobId) -> Vec<&Charge> {
         let rows = self.jobs.iter().filter(|row| row.id != job);
-        rows.filter_map(|row| row.reserved.as_ref()).chain(self.reservations.values().flatten()).collect()
+        rows.flat_map(|row| &row.reserved).chain(self.reservations.values().flatten()).collect()
     }
 
     /// Whether a part of a job, which is as in `next`, may be begun.
@@ -640,7 +643,7 @@ impl Memory {
         let wanted: Vec<Charge> = std::iter::once(&charge).chain(&cost.reserved(&charge)).cloned().collect();
         let spent = self.charges_beside(Some(next.id)).chain(next.costs.values());
         let reserved = self.reserved_beside(next.id);
-        allow(&cost.limits, &spent.collect::<Vec<_>>(), &reserved, &wanted, next.reserved.as_slice())
+        allow(&cost.limits, &spent.collect::<Vec<_>>(), &reserved, &wanted, &next.reserved)
     }
 
     pub(crate) fn reserve(&mut self, reservation: &Reservation) -> Result<(), OverBudget> {
