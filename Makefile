@@ -8,6 +8,20 @@ SHELL := /bin/bash
 PAIRS := apertium-eng-spa apertium-eng-cat apertium-en-gl apertium-es-pt apertium-fr-es
 PACKAGES := apertium $(PAIRS) build-essential
 
+# Installs a tool from PyPI into a folder of its own: the folder, the name, the version.
+define python-tool
+[ -x $(1)/bin/$(2) ] || { \
+	    if ! python3 -c 'import ensurepip' 2>/dev/null; then \
+	        if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	        echo "installing: python3-venv"; \
+	        $$sudo apt-get update -qq; \
+	        $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
+	    fi; \
+	    echo "installing: $(2)"; \
+	    python3 -m venv $(1) && $(1)/bin/pip install --quiet $(2)==$(3); \
+	}
+endef
+
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,16 +62,7 @@ test-api: setup-schemathesis ## Hold the admin API against its description (sche
 
 .PHONY: setup-schemathesis
 setup-schemathesis:
-	@[ -x $(SCHEMATHESIS)/bin/schemathesis ] || { \
-	    if ! python3 -c 'import ensurepip' 2>/dev/null; then \
-	        if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
-	        echo "installing: python3-venv"; \
-	        $$sudo apt-get update -qq; \
-	        $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
-	    fi; \
-	    echo "installing: schemathesis"; \
-	    python3 -m venv $(SCHEMATHESIS) && $(SCHEMATHESIS)/bin/pip install --quiet schemathesis==4.32.5; \
-	}
+	@$(call python-tool,$(SCHEMATHESIS),schemathesis,4.32.5)
 
 .PHONY: build
 build: setup ## Build the optimized binary, target/release/mynah
@@ -133,16 +138,7 @@ quality: setup setup-sacrebleu ## Translate 60 posts with every engine that need
 
 .PHONY: setup-sacrebleu
 setup-sacrebleu:
-	@[ -x $(SACREBLEU)/bin/sacrebleu ] || { \
-	    if ! python3 -c 'import ensurepip' 2>/dev/null; then \
-	        if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
-	        echo "installing: python3-venv"; \
-	        $$sudo apt-get update -qq; \
-	        $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
-	    fi; \
-	    echo "installing: sacrebleu"; \
-	    python3 -m venv $(SACREBLEU) && $(SACREBLEU)/bin/pip install --quiet sacrebleu==2.6.0; \
-	}
+	@$(call python-tool,$(SACREBLEU),sacrebleu,2.6.0)
 
 .PHONY: conformance
 conformance: setup ## Compare what Mynah finds in texts with twitter-text's own data (fetched with npm)
