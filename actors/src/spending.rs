@@ -123,10 +123,8 @@ impl Purse {
         let most = Charge { payer, purpose, day: self.budgets.day(now), amount, units };
         let key = ReservationKey::draw();
         let reservation = Reservation { key, charges: vec![most.clone()], limits };
-        Ok(match self.ledger.reserve(reservation).await? {
-            Ok(()) => Ok(Reserved { key: Some(key), most }),
-            Err(over) => Err(over),
-        })
+        let allowed = self.ledger.reserve(reservation).await?;
+        Ok(allowed.map(|()| Reserved { key: Some(key), most }))
     }
 
     /// Records what a call did cost: `units` of something, nothing if the service charges nothing for it. A failure is logged:

@@ -319,7 +319,7 @@ mod tests {
         };
         assert_eq!(guidance(None, None), None);
         assert_eq!(guidance(Some("shorter"), None).as_deref(), Some("shorter"));
-        assert_eq!(guidance(None, Some("gemini")).as_deref(), Some("with gemini"));
-        assert_eq!(guidance(Some("shorter"), Some("gemini")).as_deref(), Some("with gemini: shorter"));
+        assert_eq!(guidance(None, Some("second")).as_deref(), Some("with second"));
+        assert_eq!(guidance(Some("shorter"), Some("second")).as_deref(), Some("with second: shorter"));
     }
 }
